@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+
+/// The second book, continued: protocol rules that write a page's identity: its mapping,
+/// index, word 1 and flags.
+extension Machine {
+  /// `memremap_pages()` for one page: `__init_zone_device_page()`.
+  mutating func initializeDevicePage(_ pfn: PFN) {
+    pages[pfn] = Page()
+    pages[pfn].exists = true
+    pages[pfn].type = .fsdax
+    pages[pfn].word1 = .pgmap
+    pages[pfn].refcount = rules.idleCount
+    touch(pfn)
+  }
+
+  /// `memunmap_pages()` takes the struct page away.
+  mutating func removeDevicePage(_ pfn: PFN) {
+    pages[pfn].exists = false
+    touch(pfn)
+  }
+
+  /// `dax_associate_entry()`: the page belongs to the file now.
+  mutating func associate(_ pfn: PFN, with file: FileID, at index: PageIndex) {
+    noteUse(of: pfn)
+    pages[pfn].mapping = Mapping(file)
+    pages[pfn].index = index
+    touch(pfn)
+    touch(file)
+    emit(.mappingChanged(pfn))
+  }
+
+  /// `dax_disassociate_entry()`.
+  mutating func disassociate(_ pfn: PFN) {
+    noteUse(of: pfn)
+    if let file = pages[pfn].mapping.file { touch(file) }
+    pages[pfn].mapping = .none
+    pages[pfn].index = PageIndex(0)
+    touch(pfn)
+    emit(.mappingChanged(pfn))
+  }
+
+  /// `dax_folio_init()`: the pages of a PMD entry become one folio.
+  mutating func makeFolio(_ head: PFN) {
+    pages[head].flags.insert(.head)
+    touch(head)
+    for offset in 1..<Limits.pagesPerPMD {
+      let tail = PFN(head.position + offset)
+      pages[tail].word1 = .compoundHead
+      pages[tail].head = head
+      pages[tail].refcount = 0
+      touch(tail)
+    }
+  }
+
+  /// `dax_folio_put()`: they become small pages again, word 1 the pgmap.
+  mutating func splitFolio(_ head: PFN) {
+    pages[head].flags.remove(.head)
+    touch(head)
+    guard obeys(.splitsFolioOnDelete) else { return }
+    for offset in 1..<Limits.pagesPerPMD {
+      let tail = PFN(head.position + offset)
+      pages[tail].word1 = .pgmap
+      pages[tail].head = .none
+      pages[tail].mapping = .none
+      pages[tail].refcount = rules.idleCount
+      touch(tail)
+    }
+  }
+
+  /// `alloc_pages()`: one page with one reference, or none.
+  mutating func allocateRAM() -> PFN {
+    guard let pfn = freeRAM.first else { return .none }
+    freeRAM.remove(pfn)
+    pages[pfn] = Page()
+    pages[pfn].exists = true
+    pages[pfn].type = .system
+    pages[pfn].refcount = 1
+    memory[pfn] = 0
+    touch(pfn)
+    return pfn
+  }
+
+  /// `free_unref_page()`: back to the allocator, every word cleared.
+  mutating func freeRAMPage(_ pfn: PFN) {
+    pages[pfn] = Page()
+    pages[pfn].exists = true
+    pages[pfn].type = .system
+    pages[pfn].word1 = .buddy
+    freeRAM.insert(pfn)
+    touch(pfn)
+  }
+
+  /// `folio_add_new_anon_rmap()` names the owner of a fresh copy.
+  mutating func becomeAnonymous(_ pfn: PFN) {
+    pages[pfn].mapping = .anon
+    pages[pfn].flags.insert(.anonExclusive)
+    touch(pfn)
+  }
+
+  /// `page_try_share_anon_rmap()`: fork shares the page.
+  mutating func share(_ pfn: PFN) {
+    pages[pfn].flags.remove(.anonExclusive)
+    touch(pfn)
+  }
+
+  /// `wp_page_reuse()`: the last user owns it again.
+  mutating func makeExclusive(_ pfn: PFN) {
+    pages[pfn].flags.insert(.anonExclusive)
+    touch(pfn)
+  }
+
+  /// `SetPageHWPoison()`.
+  mutating func poison(_ pfn: PFN) {
+    noteUse(of: pfn)
+    pages[pfn].flags.insert(.hwpoison)
+    touch(pfn)
+  }
+}

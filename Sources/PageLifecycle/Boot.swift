@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+
+extension Machine {
+  /// memremap_pages() has run, the files of `boot` exist and are mapped into mm0.
+  mutating func initialize(_ boot: Boot) {
+    for position in 0..<min(Int(boot.devicePages), Limits.devicePages) {
+      initializeDevicePage(PFN(position))
+      freeBlocks.insert(PFN(position))
+    }
+    for position in Limits.devicePages..<Limits.pages { freeRAMPage(PFN(position)) }
+    pgmap.state = .live
+    pgmap.own = 1 + Int32(boot.devicePages)
+    pgmap.references = pgmap.own
+    mms[MMID(0)].isAlive = true
+    for position in 0..<min(Int(boot.files), Limits.files) {
+      let file = FileID(position)
+      files[file].isAlive = true
+      files[file].isLinked = true
+      files[file].descriptors = 1
+      files[file].size = boot.filePages
+      var vma = VMA()
+      vma.file = file
+      vma.pages = Bits(rawValue: 1 << UInt32(boot.filePages) - 1)
+      mms[MMID(0)].vmas[MappingID(position)] = vma
+    }
+    touchedPages = Bits()
+    touchedFiles = Bits()
+    eventCount = 0
+  }
+}
+
+// MARK: The file system's blocks
+
+extension Machine {
+  /// Hands out a block: the one it was told to if that is free, else the lowest.
+  mutating func allocateBlock() -> PFN {
+    var choice = freeBlocks.first ?? .none
+    if blockChoiceCount > 0 {
+      let told = blockChoices[0]
+      for position in 1..<Limits.blockChoices {
+        blockChoices[position - 1] = blockChoices[position]
+      }
+      blockChoiceCount -= 1
+      if freeBlocks.contains(told) { choice = told }
+    }
+    if !choice.isNone { freeBlocks.remove(choice) }
+    return choice
+  }
+
+  /// The first of an aligned run of free blocks, taken whole; none if there is no such run.
+  mutating func allocateAlignedBlocks() -> PFN {
+    for start in stride(from: 0, to: Limits.devicePages, by: Limits.pagesPerPMD) {
+      let run = UInt32(1 << Limits.pagesPerPMD - 1) << UInt32(start)
+      guard freeBlocks.rawValue & run == run else { continue }
+      freeBlocks.rawValue &= ~run
+      return PFN(start)
+    }
+    return .none
+  }
+
+  mutating func chooseBlock(_ pfn: PFN) {
+    guard Int(blockChoiceCount) < Limits.blockChoices else { return }
+    blockChoices[Int(blockChoiceCount)] = pfn
+    blockChoiceCount += 1
+  }
+
+  /// Frees one block of a file; from here another file may get it.
+  mutating func freeBlock(_ file: FileID, _ index: PageIndex) {
+    let pfn = files[file].blocks[index].pfn
+    guard !pfn.isNone else { return }
+    files[file].blocks[index] = .hole
+    freeBlocks.insert(pfn)
+    emit(.blockFreed(pfn, file, index))
+  }
+}
+
+// MARK: Lookups
+
+extension File {
+  /// The entry that stands for an index: its own, or the PMD entry around it.
+  @inline(__always)
+  package func entry(at index: PageIndex) -> Entry {
+    let entry = entries[index]
+    guard entry.kind == .absent else { return entry }
+    let first = entries[Self.firstOfPMD(index)]
+    return first.isPMD ? first : .absent
+  }
+
+  /// Where the entry that stands for an index is kept.
+  @inline(__always)
+  func home(of index: PageIndex) -> PageIndex {
+    let first = Self.firstOfPMD(index)
+    return entries[first].isPMD ? first : index
+  }
+
+  @inline(__always)
+  static func firstOfPMD(_ index: PageIndex) -> PageIndex {
+    PageIndex(index.position - index.position % Limits.pagesPerPMD)
+  }
+}
+
+extension Machine {
+  /// The mapping and page an address names in an address space, or nil outside every VMA.
+  func resolve(_ mm: MMID, _ address: Address) -> (MappingID, PageIndex)? {
+    guard mms[mm].isAlive else { return nil }
+    guard address.isFilePage else {
+      let vma = mms[mm].vmas[address.mapping]
+      let isMapped = !vma.isFree && vma.pages.contains(address.page)
+      return isMapped ? (address.mapping, address.page) : nil
+    }
+    for position in 0..<Limits.mappings {
+      let vma = mms[mm].vmas[MappingID(position)]
+      guard vma.file == address.file, address.page >= vma.offset else { continue }
+      let page = PageIndex(address.page.position - vma.offset.position)
+      if vma.pages.contains(page) { return (MappingID(position), page) }
+    }
+    return nil
+  }
+
+  /// `mapping_mapped()`: some VMA maps the file.
+  func isMapped(_ file: FileID) -> Bool {
+    mms.indices.contains { mm in
+      mms[mm].isAlive && mms[mm].vmas.indices.contains { mms[mm].vmas[$0].file == file }
+    }
+  }
+
+  /// Whether a TLB may still translate to the page through an entry already cleared.
+  func hasStaleTranslation(of pfn: PFN) -> Bool {
+    cpus.indices.contains { cpu in
+      var stale = cpus[cpu].stale
+      while let page = stale.popFirst() {
+        let pte = cpus[cpu].gathered[page]
+        let span = pte.isPMD ? Limits.pagesPerPMD : 1
+        if (pte.pfn.position..<pte.pfn.position + span).contains(pfn.position) { return true }
+      }
+      return false
+    }
+  }
+}

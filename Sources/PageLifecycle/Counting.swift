@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+
+/// The second book: protocol rules that write the count words of a page.
+///
+/// Nothing here reads or writes the ``Ledger``; what a holder holds is not known here.
+extension Machine {
+  /// The page whose words count for `pfn`: the head of its folio.
+  @inline(__always)
+  package func owner(of pfn: PFN) -> PFN { pages[pfn].isTail ? pages[pfn].head : pfn }
+
+  /// What a put found.
+  enum PutResult { case stillReferenced, idle, free }
+
+  /// `get_page()`: a plain increment, legal where somebody else holds the page.
+  @inline(__always)
+  mutating func getPage(_ pfn: PFN, _ references: Int32 = 1) {
+    noteUse(of: pfn)
+    pages[pfn].refcount += references
+    touch(pfn)
+  }
+
+  /// `try_get_folio()`: add unless the count is zero.
+  @inline(__always)
+  mutating func tryGetPage(_ pfn: PFN, _ references: Int32 = 1) -> Bool {
+    noteUse(of: pfn)
+    guard pages[pfn].refcount > 0 else { return false }
+    pages[pfn].refcount += references
+    touch(pfn)
+    return true
+  }
+
+  /// `folio_ref_inc()` under the entry lock: the one place where zero may become one.
+  mutating func getForFault(_ pfn: PFN) {
+    noteUse(of: pfn)
+    pages[pfn].refcount += 1
+    touch(pfn)
+  }
+
+  /// Drops references and says which transition that was.
+  ///
+  /// fsdax with an idle count of 1 is noticed by `__put_devmap_managed_page_refs()`, with 0 by
+  /// `free_zone_device_folio()`.
+  @inline(__always)
+  mutating func putPage(_ pfn: PFN, _ references: Int32) -> PutResult {
+    noteUse(of: pfn)
+    pages[pfn].refcount -= references
+    touch(pfn)
+    if pages[pfn].type == .fsdax {
+      return pages[pfn].refcount == rules.idleCount ? .idle : .stillReferenced
+    }
+    return pages[pfn].refcount == 0 ? .free : .stillReferenced
+  }
+
+  /// What one FOLL_PIN weighs: `try_grab_folio()`.
+  @inline(__always)
+  func pinWeight(of pfn: PFN) -> Int32 { pages[pfn].isHead ? 1 : Page.pinBias }
+
+  /// `_pincount` of a large folio; small pages carry pins in the refcount.
+  @inline(__always)
+  mutating func addPincount(_ pfn: PFN, _ pins: Int32) {
+    guard pages[pfn].isHead else { return }
+    pages[pfn].pincount += pins
+    touch(pfn)
+  }
+
+  /// `folio_maybe_dma_pinned()`.
+  func maybePinned(_ pfn: PFN) -> Bool {
+    pages[pfn].isHead ? pages[pfn].pincount > 0 : pages[pfn].refcount >= Page.pinBias
+  }
+
+  /// `dax_page_is_idle()`: the condition of the wait.
+  func isIdle(_ pfn: PFN) -> Bool { pages[pfn].refcount == rules.idleCount }
+
+  /// `dax_busy_page()`: somebody but the page tables holds the page.
+  func isBusy(_ pfn: PFN) -> Bool {
+    let mapped = rules.countsMappings ? pages[pfn].mapcount : 0
+    return pages[pfn].refcount - mapped != rules.idleCount
+  }
+
+  func countsMappings(of pfn: PFN) -> Bool {
+    pages[pfn].type == .system || rules.countsMappings
+  }
+
+  /// `folio_add_file_rmap_pte()` and its anonymous and PMD sisters.
+  mutating func addRmap(_ pfn: PFN) {
+    guard countsMappings(of: pfn) else { return }
+    pages[pfn].mapcount += 1
+    touch(pfn)
+  }
+
+  /// `folio_remove_rmap_pte()`.
+  mutating func removeRmap(_ pfn: PFN) {
+    guard countsMappings(of: pfn) else { return }
+    noteUse(of: pfn)
+    pages[pfn].mapcount -= 1
+    touch(pfn)
+  }
+
+  /// A struct page that memunmap_pages() took away must not be looked at.
+  @inline(__always)
+  mutating func noteUse(of pfn: PFN) {
+    if !pages[pfn].exists { emit(.vanishedPageUsed(pfn)) }
+  }
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+
+/// The specification: everything that must hold between atomic steps.
+///
+/// Read top to bottom.  `words` states each property with its source; the predicates below state
+/// it in code, by the object it is about.  A seed is one of the documents the project comes
+/// from, a function one of the kernel's, a number a commit.
+package enum Invariant: UInt8, CaseIterable, Sendable {
+  case I1 = 1, I2 = 2, I3 = 3, I4 = 4, I5 = 5, I6 = 6, I7 = 7, I17 = 17, I18 = 18, I19 = 19, I20 =
+    20, I21 = 21, I24 = 24, I25 = 25, I27 = 27, I28 = 28, I32 = 32, I33 = 33, I34 = 34, I35 =
+    35, I37 = 37, I41 = 41, I42 = 42, I43 = 43, I44 = 44, I54 = 54, I55 = 55, I56 = 56, I57 =
+    57, I58 = 58, I59 = 59, I60 = 60
+
+  /// The sentence that must hold, and where it comes from.
+  package var words: (statement: String, source: String) {
+    switch self {
+    // Counting
+    case .I1:
+      (
+        "The refcount of a page is its idle count plus the weights of all who hold it.",
+        "seeds 000, 001, 003; `page_ref.h`"
+      )
+    case .I2:
+      (
+        "No refcount is ever below zero, and nobody gets a page whose count is zero.",
+        "`VM_BUG_ON_PAGE` in `put_page_testzero()`; `try_grab_folio()`"
+      )
+    case .I3:
+      (
+        "No refcount crosses its sign bit.",
+        "`try_get_page()`, v5.1"
+      )
+    case .I4:
+      (
+        """
+        The mapcount of a page is the number of page-table entries that name it; an fsdax \
+        page of an era that does not count mappings has none.
+        """,
+        "`folio_add_file_rmap_pte()`; seed 001"
+      )
+    case .I5:
+      (
+        "Every mapping that is counted holds a reference.",
+        "`insert_page_into_pte_locked()`"
+      )
+    case .I6:
+      (
+        "A tail page has no references of its own.",
+        "`prep_compound_tail()`"
+      )
+    case .I7:
+      (
+        "At the end as many pins were released as acquired.",
+        "NR_FOLL_PIN_ACQUIRED, _RELEASED"
+      )
+    // Free and allocate
+    case .I17:
+      (
+        """
+        A device page is never on a list of the page allocator: word 1 names its pgmap, or \
+        the head of its folio.
+        """,
+        "seeds 000, 004; `mm_types.h`"
+      )
+    // The pgmap
+    case .I18:
+      (
+        "When memunmap_pages() has waited, nobody holds a page of the pgmap.",
+        "0dc45ca1ce18"
+      )
+    case .I19:
+      (
+        "A page that is used has its pgmap and its struct page.",
+        "seed 000"
+      )
+    case .I20:
+      (
+        "Every pgmap reference is put exactly once.",
+        "`get_dev_pagemap()`"
+      )
+    case .I21:
+      (
+        "Nobody looks a pgmap up through a reference that was exited.",
+        "`memunmap_pages()`"
+      )
+    // The file's association with its pages
+    case .I24:
+      (
+        "The mapping of a page changes only while the page is idle.",
+        "seed 001"
+      )
+    case .I25:
+      (
+        "An entry names a page of a file if and only if the page names the file and the index.",
+        "`dax_associate_entry()`; seed 001"
+      )
+    case .I27:
+      (
+        "A block that is freed has no holder, no page-table entry and no DAX entry left.",
+        "seed 001; `dax_layout_busy_page()`"
+      )
+    case .I28:
+      (
+        "A page-table entry of a DAX file has a DAX entry behind it.",
+        "`fs/dax.c`"
+      )
+    case .I32:
+      (
+        "memory_failure() finds the file of a page until the page is truncated.",
+        "seed 001"
+      )
+    case .I33:
+      (
+        "An empty or zero entry stands for no device page.",
+        "98c183a4fccf"
+      )
+    case .I34:
+      (
+        "nrpages is the number of pages that entries stand for.",
+        "`fs/dax.c`"
+      )
+    case .I35:
+      (
+        "After breaking layouts truncate finds no entry.",
+        "bde708f1a65d"
+      )
+    // Pins
+    case .I37:
+      (
+        "A page with a pin is seen as pinned, and pins never weigh more than the refcount.",
+        "`folio_maybe_dma_pinned()`; seed 004"
+      )
+    case .I41:
+      (
+        "A pinned anonymous page stays the page of the process that pinned it.",
+        "70e806e4e645"
+      )
+    case .I42:
+      (
+        "No long-term reference exists on an fsdax page.",
+        "2bb6d2837083"
+      )
+    case .I43:
+      (
+        "The page gup_fast returns is the page the PTE names when it is checked again.",
+        "`gup_fast_pte_range()`"
+      )
+    case .I44:
+      (
+        "A call that ended holds no reference of the kind taken for its length.",
+        "`mm/gup.c`"
+      )
+    // Data
+    case .I54:
+      (
+        "A load sees the value last written to that address.",
+        "The shadow-value oracle"
+      )
+    // Waiting
+    case .I55:
+      (
+        "Whoever waits for a page to become idle is made runnable when it does.",
+        "f4f451a16dd1"
+      )
+    case .I56:
+      (
+        "A sleeper can still be woken by somebody.",
+        "237388320def"
+      )
+    case .I57:
+      (
+        "A wake-up of one waiter that takes no lock is passed on.",
+        "237388320def; `fs/dax.c`"
+      )
+    case .I58:
+      (
+        "Faults make progress.",
+        "a69d1ab971a6"
+      )
+    case .I59:
+      (
+        "Nobody sleeps with a spinlock held.",
+        "`might_sleep()`"
+      )
+    case .I60:
+      (
+        "Sleepers sleep where wakers wake.",
+        "K6.18 `wait_page_idle()`"
+      )
+    }
+  }
+}
+
+extension Invariant {
+  package var statement: String { words.statement }
+  package var source: String { words.source }
+  package var name: String { String(describing: self) }
+  package init?(name: String) {
+    guard let match = Invariant.allCases.first(where: { $0.name == name }) else { return nil }
+    self = match
+  }
+
+  /// A violation makes accounting or memory wrong: the run stops.  Others are noted.
+  package var stops: Bool {
+    switch self {
+    case .I7, .I24, .I32, .I35, .I42, .I44, .I55, .I56, .I57, .I58, .I59, .I60: false
+    default: true
+    }
+  }
+}
+
+// MARK: Of a page, after every step that touched it
+
+extension Machine {
+  @inline(__always)
+  func idleCount(of page: Page) -> Int32 {
+    page.type == .fsdax && !page.isTail ? rules.idleCount : 0
+  }
+
+  @inline(__always)
+  func expectedReferences(of pfn: PFN) -> Int32 {
+    let held = ledger[pfn]
+    let mapWeight: Int32 = pages[pfn].type == .fsdax && !rules.countsMappings ? 0 : 1
+    let pinWeight: Int32 = pages[pfn].isHead ? 1 : Page.pinBias
+    return idleCount(of: pages[pfn]) + (held[.map] + held[.gather]) * mapWeight + held[.fault]
+      + held[.get] + held[.speculative] + held[.pin] * pinWeight
+  }
+
+  /// The first invariant a page breaks, or nil when all hold.
+  @inline(__always)
+  func violation(at pfn: PFN, mapcountIsSettled: Bool) -> (Invariant, Blame?)? {
+    let refcount = pages[pfn].refcount
+    let held = ledger[pfn]
+    guard pages[pfn].exists else {
+      return held.isInUse ? (.I19, blame(forExtra: held)) : nil
+    }
+    guard refcount >= 0 else { return (.I2, nil) }
+    guard refcount < Int32.max / 2 else { return (.I3, nil) }
+    guard !pages[pfn].isTail || refcount == 0 else { return (.I6, nil) }
+    let expected = expectedReferences(of: pfn)
+    guard refcount == expected else {
+      return (.I1, blame(forDifference: refcount - expected, held))
+    }
+    if mapcountIsSettled {
+      let isCounted = pages[pfn].type == .system || rules.countsMappings
+      let mappings = isCounted ? held[.map] : 0
+      guard pages[pfn].mapcount == mappings else { return (.I4, Blame(.missing, .map)) }
+    }
+    guard pages[pfn].mapcount <= refcount else { return (.I5, Blame(.missing, .map)) }
+    if pages[pfn].type == .fsdax {
+      let isOwned =
+        pages[pfn].word1 == .pgmap
+        || (pages[pfn].word1 == .compoundHead && pages[pages[pfn].head].isHead)
+      guard isOwned else { return (.I17, nil) }
+    }
+    if held[.pin] != 0 {
+      let isSeen =
+        pages[pfn].isHead
+        ? pages[pfn].pincount == held[.pin] : refcount >= held[.pin] * Page.pinBias
+      guard isSeen else { return (.I37, Blame(.missing, .pin)) }
+    }
+    return nil
+  }
+
+  private func blame(forDifference difference: Int32, _ held: Ledger.Account) -> Blame {
+    let holder: Holder =
+      abs(difference) >= Page.pinBias - 1
+      ? .pin : held[.get] != 0 ? .get : held[.gather] != 0 ? .gather : .map
+    return Blame(difference < 0 ? .missing : .extra, holder)
+  }
+
+  func blame(forExtra held: Ledger.Account) -> Blame? {
+    for holder in [Holder.pin, .get, .map, .gather] where held[holder] != 0 {
+      return Blame(.foreign, holder)
+    }
+    return nil
+  }
+}
+
+// MARK: Of a file, when its pages lock is free
+
+extension Machine {
+  func violation(at file: FileID, isSettled: Bool) -> (Invariant, PFN)? {
+    var entryPages: Int32 = 0
+    for position in 0..<Limits.filePages {
+      let index = PageIndex(position)
+      let entry = files[file].entries[index]
+      if entry.kind != .absent { entryPages += entry.isPMD ? Int32(Limits.pagesPerPMD) : 1 }
+      let covering = files[file].entry(at: index)
+      guard files[file].present[index] == 0 || covering.kind == .page else {
+        return (.I28, files[file].blocks[index].pfn)
+      }
+      guard isSettled, covering.kind == .page else { continue }
+      let pfn = PFN(covering.pfn.position + (covering.isPMD ? position % Limits.pagesPerPMD : 0))
+      guard pages[pfn].exists else { return (.I19, pfn) }
+      let isFolioTail = pages[pfn].isTail
+      let owner = isFolioTail ? pages[pfn].head : pfn
+      guard pages[owner].mapping == Mapping(file) else { return (.I25, pfn) }
+      let offset = isFolioTail ? pfn.position - owner.position : 0
+      guard pages[owner].index.position + offset == position else { return (.I25, pfn) }
+    }
+    guard isSettled else { return nil }
+    guard files[file].nrpages == entryPages else { return (.I34, .none) }
+    for position in 0..<Limits.devicePages {
+      let pfn = PFN(position)
+      guard pages[pfn].mapping == Mapping(file), !pages[pfn].isTail else { continue }
+      let entry = files[file].entry(at: pages[pfn].index)
+      guard entry.kind == .page else { return (.I25, pfn) }
+    }
+    return nil
+  }
+}
+
+// MARK: Of what a step did
+
+extension Machine {
+  func violation(by event: Event) -> (Invariant, Subject, Blame?)? {
+    switch event {
+    case .blockFreed(let pfn, let file, let index):
+      let held = ledger[owner(of: pfn)]
+      if held.isInUse { return (.I27, .page(pfn), blame(forExtra: held)) }
+      if files[file].entry(at: index).kind == .page { return (.I27, .page(pfn), nil) }
+      if hasStaleTranslation(of: pfn) {
+        return (.I27, .page(pfn), Blame(.foreign, .gather))
+      }
+      return nil
+    case .mappingChanged(let pfn):
+      let isIdle = pages[pfn].refcount == rules.idleCount
+      return isIdle ? nil : (.I24, .page(pfn), blame(forExtra: ledger[pfn]))
+    case .wentIdle(let pfn):
+      for position in 0..<Limits.cpus {
+        let wait = cpus[CPUID(position)].wait
+        guard wait.kind == .pageIdle, wait.object == pfn.rawValue, !wait.isWoken else { continue }
+        let isMisplaced = wait.isKeyedByRefcount != rules.waitsOnRefcount
+        return (isMisplaced ? .I60 : .I55, .page(pfn), nil)
+      }
+      return nil
+    case .grabbed(let pfn, let mm, let mapping, let page):
+      let pte = mms[mm].vmas[mapping].ptes[page]
+      return pte.kind == .page && pte.pfn == pfn ? nil : (.I43, .page(pfn), nil)
+    case .longtermGrabbed(let pfn):
+      return pages[pfn].type == .fsdax ? (.I42, .page(pfn), Blame(.foreign, .pin)) : nil
+    case .read(let value, let expected, let pfn):
+      return value == expected ? nil : (.I54, pfn.isNone ? .pagemap : .page(pfn), nil)
+    case .memoryFailureMissed(let pfn):
+      let isAssociated = files.indices.contains { file in
+        (0..<Limits.filePages).contains { index in
+          let entry = files[file].entry(at: PageIndex(index))
+          return entry.kind == .page && entry.pfn == pfn
+        }
+      }
+      return isAssociated ? (.I32, .page(pfn), nil) : nil
+    case .pagemapDrained:
+      for position in 0..<Limits.devicePages where ledger[PFN(position)].isInUse {
+        return (.I18, .page(PFN(position)), blame(forExtra: ledger[PFN(position)]))
+      }
+      return pgmap.lookups == 0 ? nil : (.I20, .pagemap, nil)
+    case .pagemapLookedUpAfterExit: return (.I21, .pagemap, nil)
+    case .vanishedPageUsed(let pfn): return (.I19, .page(pfn), nil)
+    case .zeroEntryDereferenced(let file): return (.I33, .file(file), nil)
+    case .entryFoundAfterBreak(let file): return (.I35, .file(file), nil)
+    case .entryReleased(let file, let index):
+      return hasForgottenWaiter(file, index) ? (.I57, .file(file), nil) : nil
+    case .sleptUnderSpinlock: return (.I59, .task(current), nil)
+    case .retriedTooOften: return (.I58, .task(current), nil)
+    case .callEnded:
+      if cpus[current].transients != 0 { return (.I44, .task(current), nil) }
+      return cpus[current].lookups == 0 ? nil : (.I20, .pagemap, nil)
+    case .resurrected(let pfn): return (.I2, .page(pfn), Blame(.extra, .get))
+    case .pinnedWritten(let pfn): return (.I41, .page(pfn), Blame(.foreign, .pin))
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+
+extension Machine {
+  /// Checks what the last step touched and what it did.
+  @inline(__always)
+  mutating func judge() {
+    verdict.stepsJudged += 1
+    while let pfn = touchedPages.popFirst() {
+      guard let (invariant, blame) = violation(at: pfn, mapcountIsSettled: isSettled(pfn)) else {
+        continue
+      }
+      report(invariant, .page(pfn), blame)
+    }
+    while let file = touchedFiles.popFirst() {
+      guard let (invariant, pfn) = violation(at: file, isSettled: isSettled(file)) else { continue }
+      report(invariant, pfn.isNone ? .file(file) : .page(pfn), nil)
+    }
+    if eventCount != 0 { judgeEvents() }
+  }
+
+  private mutating func judgeEvents() {
+    for position in 0..<eventCount {
+      if let (invariant, subject, blame) = violation(by: events[position]) {
+        report(invariant, subject, blame)
+      }
+    }
+    eventCount = 0
+  }
+
+  /// A page whose PTEs change under a page-table lock is judged by I4 when that is released.
+  @inline(__always)
+  private mutating func isSettled(_ pfn: PFN) -> Bool {
+    var isSettled = true
+    for position in 0..<Limits.mms {
+      let mm = MMID(position)
+      let holder = mms[mm].pageTableLock.writer
+      guard holder != 0 else { continue }
+      if holder == current.rawValue + 1 { deferredPages[mm].insert(pfn) }
+      if deferredPages[mm].contains(pfn) { isSettled = false }
+    }
+    return isSettled
+  }
+
+  /// A file whose entries change under its pages lock is judged by I25 and I34 after it.
+  @inline(__always)
+  private mutating func isSettled(_ file: FileID) -> Bool {
+    guard files[file].pagesLock.writer != 0 else { return true }
+    deferredFiles.insert(file)
+    return false
+  }
+
+  /// The objects a lock section changed are judged now that it has ended.
+  @inline(__always)
+  mutating func endSection(of lock: LockID) {
+    if lock.kind == .pageTable {
+      let mm = MMID(rawValue: lock.index)
+      touchedPages.rawValue |= deferredPages[mm].rawValue
+      deferredPages[mm] = Bits()
+    } else {
+      let file = FileID(rawValue: lock.index)
+      if deferredFiles.contains(file) {
+        deferredFiles.remove(file)
+        touchedFiles.insert(file)
+      }
+    }
+  }
+
+  mutating func report(_ invariant: Invariant, _ subject: Subject, _ blame: Blame?) {
+    guard !rules.exempt.contains(invariant) else { return }
+    var violation = Violation(invariant: invariant, subject: subject, blame: blame)
+    if case .page(let pfn) = subject { violation.type = pages[pfn].type }
+    violation.cpu = current
+    (violation.procedure, violation.step) = (
+      cpus[current].frame.procedure, cpus[current].frame.step
+    )
+    violation.stepNumber = verdict.stepsJudged
+    verdict.add(violation)
+    if keepsGoing { verdict.isStopped = false }
+  }
+
+  /// With every holder gone nobody may sleep, but for memunmap_pages() and mapped pages.
+  mutating func judgeSleepers(mayWaitForPagemap: Bool) {
+    for cpu in cpus.indices where cpus[cpu].isActive {
+      if mayWaitForPagemap && cpus[cpu].wait.kind == .pagemap { continue }
+      current = cpu
+      report(.I56, .task(cpu), nil)
+    }
+  }
+
+  /// What must be true once everything was released, unmapped, evicted and unbound.
+  mutating func judgeEnd() {
+    current = Run.janitor
+    if ledger.pinsAcquired != ledger.pinsReleased { report(.I7, .pagemap, Blame(.extra, .pin)) }
+    if pgmap.references != 0 || pgmap.lookups != 0 { report(.I20, .pagemap, nil) }
+    for file in files.indices where files[file].nrpages != 0 { report(.I34, .file(file), nil) }
+  }
+
+  /// The specification over every object: what the step-wise check is tested against.
+  package func wholeViolation() -> Invariant? {
+    for pfn in pages.indices {
+      let isLocked = mms.indices.contains { mms[$0].pageTableLock.writer != 0 }
+      if let (invariant, _) = violation(at: pfn, mapcountIsSettled: !isLocked),
+        !rules.exempt.contains(invariant)
+      {
+        return invariant
+      }
+    }
+    for file in files.indices {
+      let isSettled = files[file].pagesLock.writer == 0
+      if let (invariant, _) = violation(at: file, isSettled: isSettled),
+        !rules.exempt.contains(invariant)
+      {
+        return invariant
+      }
+    }
+    return nil
+  }
+}

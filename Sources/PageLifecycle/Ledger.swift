@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+
+/// Who may hold a reference of a page; sheet of holders in DocC `TheModel`.
+package enum Holder: UInt8, CaseIterable, Sendable {
+  /// A present PTE, or one PMD entry of a compound folio.
+  case map
+  /// A PTE already cleared whose reference `mmu_gather` still has to put.
+  case gather
+  /// Taken while a fault inserts a PTE, or the allocation a copy is made into.
+  case fault
+  /// FOLL_GET.
+  case get
+  /// FOLL_PIN; weighs `Page.pinBias` on a small page.
+  case pin
+  /// Lock-free: taken first, checked afterwards.
+  case speculative
+
+  package var name: String {
+    switch self {
+    case .map: "map"
+    case .gather: "gather"
+    case .fault: "fault"
+    case .get: "get"
+    case .pin: "pin"
+    case .speculative: "speculative"
+    }
+  }
+}
+
+/// The first book: who holds what, written by operations and never by a protocol rule.
+///
+/// The second book is ``Page``.  An invariant compares the two; it could not fail if one
+/// function wrote both.
+package struct Ledger: Sendable {
+  package struct Account: Equatable, Sendable {
+    var counts = InlineArray<6, Int32>(repeating: 0)
+    package init() {}
+    @inline(__always)
+    package subscript(_ holder: Holder) -> Int32 { counts[Int(holder.rawValue)] }
+    package static func == (left: Self, right: Self) -> Bool {
+      Holder.allCases.allSatisfy { left[$0] == right[$0] }
+    }
+    /// A user outside the kernel's own short sections still has this page.
+    package var isInUse: Bool { self[.get] | self[.pin] | self[.map] | self[.gather] != 0 }
+  }
+
+  var accounts = PerPage<Account>(repeating: Account())
+  /// FOLL_PIN references taken and given back since boot; NR_FOLL_PIN_ACQUIRED and _RELEASED.
+  package private(set) var pinsAcquired = 0
+  package private(set) var pinsReleased = 0
+
+  @inline(__always)
+  package subscript(_ pfn: PFN) -> Account { accounts[pfn] }
+
+  @inline(__always)
+  mutating func take(_ holder: Holder, of pfn: PFN, _ times: Int32 = 1) {
+    accounts[pfn].counts[Int(holder.rawValue)] += times
+    if holder == .pin { pinsAcquired += Int(times) }
+  }
+
+  @inline(__always)
+  mutating func drop(_ holder: Holder, of pfn: PFN, _ times: Int32 = 1) {
+    accounts[pfn].counts[Int(holder.rawValue)] -= times
+    precondition(accounts[pfn].counts[Int(holder.rawValue)] >= 0, "dropped what nobody held")
+    if holder == .pin { pinsReleased += Int(times) }
+  }
+
+  /// One kind of holder becomes another; no reference changes hands.
+  @inline(__always)
+  mutating func convert(_ from: Holder, to: Holder, of pfn: PFN, _ times: Int32 = 1) {
+    drop(from, of: pfn, times)
+    take(to, of: pfn, times)
+  }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+
+package enum LockMode: UInt8, Sendable { case exclusive, shared }
+
+/// A reader-writer lock; a spinlock or mutex is one that is never shared.
+package struct RWLock: Equatable, Sendable {
+  /// The CPU that holds it exclusively, plus one.
+  package var writer: UInt8 = 0
+  package var readers = Bits<CPUID>()
+  package var isFree: Bool { writer == 0 && readers.isEmpty }
+  @inline(__always)
+  func admits(_ mode: LockMode) -> Bool {
+    mode == .shared ? writer == 0 : isFree
+  }
+}
+
+/// A lock of the machine, by kind and object; the order of kinds is the lock order of
+/// the sheet's 3.0.
+package struct LockID: Equatable, Hashable, Sendable {
+  package enum Kind: UInt8, Sendable {
+    /// `inode->i_rwsem`.
+    case inode
+    /// `mm->mmap_lock`.
+    case mmap
+    /// `mapping->invalidate_lock`.
+    case invalidate
+    /// The page-table lock; a spinlock.
+    case pageTable
+    /// `i_pages.xa_lock`; a spinlock taken with interrupts off.
+    case pages
+  }
+  package var rawValue: UInt8
+  init(rawValue: UInt8) { self.rawValue = rawValue }
+  @inline(__always)
+  init(_ kind: Kind, _ index: UInt8) { rawValue = kind.rawValue << 4 | index }
+  package var kind: Kind { Kind(rawValue: rawValue >> 4) ?? .inode }
+  package var index: UInt8 { rawValue & 15 }
+  var isSpinlock: Bool { kind == .pageTable || kind == .pages }
+
+  static func inode(_ file: FileID) -> Self { Self(.inode, file.rawValue) }
+  static func invalidate(_ file: FileID) -> Self { Self(.invalidate, file.rawValue) }
+  static func pages(_ file: FileID) -> Self { Self(.pages, file.rawValue) }
+  static func mmap(_ mm: MMID) -> Self { Self(.mmap, mm.rawValue) }
+  static func pageTable(_ mm: MMID) -> Self { Self(.pageTable, mm.rawValue) }
+}
+
+extension Machine {
+  subscript(lock lock: LockID) -> RWLock {
+    @inline(__always) get {
+      switch lock.kind {
+      case .inode: files[FileID(rawValue: lock.index)].inodeLock
+      case .invalidate: files[FileID(rawValue: lock.index)].invalidateLock
+      case .pages: files[FileID(rawValue: lock.index)].pagesLock
+      case .mmap: mms[MMID(rawValue: lock.index)].lock
+      case .pageTable: mms[MMID(rawValue: lock.index)].pageTableLock
+      }
+    }
+    @inline(__always) _modify {
+      switch lock.kind {
+      case .inode: yield &files[FileID(rawValue: lock.index)].inodeLock
+      case .invalidate: yield &files[FileID(rawValue: lock.index)].invalidateLock
+      case .pages: yield &files[FileID(rawValue: lock.index)].pagesLock
+      case .mmap: yield &mms[MMID(rawValue: lock.index)].lock
+      case .pageTable: yield &mms[MMID(rawValue: lock.index)].pageTableLock
+      }
+    }
+  }
+
+  /// Takes a lock, or registers the running CPU at the end of its queue.
+  ///
+  /// Returns false when the step must wait: nothing else has changed then.
+  @inline(__always)
+  mutating func acquire(_ lock: LockID, _ mode: LockMode = .exclusive) -> Bool {
+    if !lock.isSpinlock && cpus[current].spinlocks != 0 { emit(.sleptUnderSpinlock) }
+    guard canGrant(lock, mode, to: current) else {
+      enqueue(Wait(kind: .lock, object: lock.rawValue, mode: mode))
+      return false
+    }
+    if cpus[current].wait.kind != .none { leaveQueue() }
+    if mode == .shared {
+      self[lock: lock].readers.insert(current)
+    } else {
+      self[lock: lock].writer = current.rawValue + 1
+    }
+    if lock.isSpinlock { cpus[current].spinlocks += 1 }
+    return true
+  }
+
+  /// Gives a lock back; whoever waits for it becomes runnable.
+  @inline(__always)
+  mutating func release(_ lock: LockID, _ mode: LockMode = .exclusive) {
+    if mode == .shared {
+      precondition(self[lock: lock].readers.contains(current), "released a lock not held")
+      self[lock: lock].readers.remove(current)
+    } else {
+      precondition(self[lock: lock].writer == current.rawValue + 1, "released a lock not held")
+      self[lock: lock].writer = 0
+    }
+    guard lock.isSpinlock else { return }
+    cpus[current].spinlocks -= 1
+    endSection(of: lock)
+  }
+
+  /// A lock is granted in the order of the queue, as rwsem and qspinlock do.
+  @inline(__always)
+  func canGrant(_ lock: LockID, _ mode: LockMode, to cpu: CPUID) -> Bool {
+    guard self[lock: lock].admits(mode) else { return false }
+    return waiting.isEmpty || isFirst(cpu, for: lock)
+  }
+
+  private func isFirst(_ cpu: CPUID, for lock: LockID) -> Bool {
+    let own = cpus[cpu].wait
+    let isQueued = own.kind == .lock && own.object == lock.rawValue
+    var others = waiting
+    while let other = others.popFirst() {
+      guard other != cpu else { continue }
+      let wait = cpus[other].wait
+      guard wait.kind == .lock, wait.object == lock.rawValue else { continue }
+      if !isQueued || wait.ticket < own.ticket { return false }
+    }
+    return true
+  }
+
+  /// Puts the running CPU at the end of the queue for what `wait` names.
+  mutating func enqueue(_ wait: Wait) {
+    guard cpus[current].wait.kind == .none else { return }
+    var wait = wait
+    wait.ticket = 1
+    var others = waiting
+    while let other = others.popFirst() {
+      let earlier = cpus[other].wait
+      if earlier.kind == wait.kind && earlier.object == wait.object {
+        wait.ticket = max(wait.ticket, earlier.ticket + 1)
+      }
+    }
+    cpus[current].wait = wait
+    waiting.insert(current)
+  }
+
+  /// `finish_wait()`: the running CPU waits for nothing any more.
+  mutating func leaveQueue() {
+    cpus[current].wait = .none
+    waiting.remove(current)
+  }
+
+  /// Whether a CPU could execute its next step now.
+  package func isRunnable(_ cpu: CPUID) -> Bool {
+    guard cpus[cpu].isActive else { return false }
+    let wait = cpus[cpu].wait
+    switch wait.kind {
+    case .none: return true
+    case .lock:
+      let lock = LockID(rawValue: wait.object)
+      return canGrant(lock, wait.mode, to: cpu)
+    case .entry: return wait.isWoken || !cpus[cpu].isAsleep
+    case .pageIdle:
+      return wait.isWoken || !cpus[cpu].isAsleep
+        || (wait.isInterruptible && cpus[cpu].isSignalled)
+    case .pagemap: return pgmap.references == 0
+    case .gracePeriod: return !cpus.indices.contains { cpus[$0].hasInterruptsOff }
+    }
+  }
+}

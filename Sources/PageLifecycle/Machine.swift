@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+
+/// What a machine is booted with: how much of the ``Limits`` a program uses.
+package struct Boot: Equatable, Hashable, Sendable {
+  /// Files that exist, are open, and are mapped whole and shared into mm0.
+  package var files: UInt8 = 2
+  /// Pages of each of these files, all of them holes.
+  package var filePages: UInt8 = 4
+  /// Blocks the file system has.
+  package var devicePages: UInt8 = 8
+  package init() {}
+  package init(files: UInt8, filePages: UInt8, devicePages: UInt8) {
+    (self.files, self.filePages, self.devicePages) = (files, filePages, devicePages)
+  }
+  /// As much as there is.
+  package static let full = Boot(
+    files: UInt8(Limits.files), filePages: UInt8(Limits.filePages),
+    devicePages: UInt8(Limits.devicePages))
+}
+
+/// Something a step did that an invariant is about, beyond the words it wrote.
+package enum Event: Equatable, Sendable {
+  case blockFreed(PFN, FileID, PageIndex)
+  case mappingChanged(PFN)
+  case wentIdle(PFN)
+  case grabbed(PFN, MMID, MappingID, PageIndex)
+  case longtermGrabbed(PFN)
+  case read(value: UInt8, expected: UInt8, PFN)
+  case memoryFailureMissed(PFN)
+  case pagemapDrained
+  case pagemapLookedUpAfterExit
+  case vanishedPageUsed(PFN)
+  case zeroEntryDereferenced(FileID)
+  case entryFoundAfterBreak(FileID)
+  case entryReleased(FileID, PageIndex)
+  case sleptUnderSpinlock
+  case retriedTooOften
+  case callEnded
+  case resurrected(PFN)
+  case pinnedWritten(PFN)
+}
+
+/// The whole modelled machine: a value, so a snapshot is an assignment.
+package struct Machine: Sendable {
+  package internal(set) var rules: Rules
+  package var pages = PerPage<Page>(repeating: Page())
+  /// What the memory behind each page holds; one byte stands for the page.
+  package var memory = PerPage<UInt8>(repeating: 0)
+  package var ledger = Ledger()
+  package var files = PerFile<File>(repeating: File())
+  package var mms = PerMM<MM>(repeating: MM())
+  package var handles = PerHandle<Handle>(repeating: Handle())
+  package var pgmap = DevPagemap()
+  package var cpus = PerCPU<CPU>(repeating: CPU())
+  /// The CPU whose step is being executed.
+  package var current = CPUID(0)
+  /// CPUs in some queue.
+  package var waiting = Bits<CPUID>()
+  /// Blocks and RAM pages nobody owns.
+  package var freeBlocks = Bits<PFN>()
+  package var freeRAM = Bits<PFN>()
+  /// Blocks the allocator was told to hand out next.
+  var blockChoices = InlineArray<8, PFN>(repeating: .none)
+  var blockChoiceCount: UInt8 = 0
+  /// Violations are noted and never stop the machine: a recorded kernel went on too.
+  package var keepsGoing = false
+  /// The staged end has begun: lasting holders let go.
+  package var isEnding = false
+
+  // What the judge looks at after the step; part of no hash.
+  package var touchedPages = Bits<PFN>()
+  package var touchedFiles = Bits<FileID>()
+  var deferredPages = PerMM<Bits<PFN>>(repeating: Bits())
+  var deferredFiles = Bits<FileID>()
+  var events = InlineArray<8, Event>(repeating: .callEnded)
+  var eventCount = 0
+  package var verdict = Verdict()
+
+  package init(_ rules: Rules, _ boot: Boot = Boot()) {
+    self.rules = rules
+    initialize(boot)
+  }
+
+  /// The frame of the running procedure on the running CPU.
+  @inline(__always)
+  var frame: Frame {
+    get { cpus[current].frame }
+    _modify { yield &cpus[current].frame }
+  }
+  @inline(__always)
+  var call: Call { cpus[current].call }
+  /// What the procedure just left returned.
+  @inline(__always)
+  var value: Outcome {
+    get { cpus[current].value }
+    set { cpus[current].value = newValue }
+  }
+
+  @inline(__always)
+  func obeys(_ rule: Rule) -> Bool { rules.obeyed.contains(rule) }
+
+  @inline(__always)
+  mutating func touch(_ pfn: PFN) { touchedPages.insert(pfn) }
+  @inline(__always)
+  mutating func touch(_ file: FileID) { touchedFiles.insert(file) }
+
+  @inline(__always)
+  mutating func emit(_ event: Event) {
+    guard eventCount < 8 else { return }
+    events[eventCount] = event
+    eventCount += 1
+  }
+
+  /// Starts a call on an idle CPU; its first step is executed by ``step(_:)``.
+  package mutating func begin(_ call: Call, on cpu: CPUID) {
+    precondition(!cpus[cpu].isActive, "a call is unfinished")
+    cpus[cpu].isActive = true
+    cpus[cpu].call = call
+    cpus[cpu].frame = Frame(call.operation)
+    cpus[cpu].frame.flags = call.flags
+    cpus[cpu].frame.mm = call.mm
+    cpus[cpu].depth = 0
+    cpus[cpu].value = .ok
+    cpus[cpu].retries = 0
+    cpus[cpu].isSignalled = false
+  }
+
+  /// Enters a procedure; the running one continues at `step` when that one is left.
+  @inline(__always)
+  mutating func enter<Step: RawRepresentable<UInt8>>(
+    _ callee: Frame, then step: Step
+  ) -> Transition<Step> {
+    precondition(cpus[current].depth < Limits.stackDepth, "procedures nest too deep")
+    cpus[current].frame.step = step.rawValue
+    cpus[current].stack[Int(cpus[current].depth)] = cpus[current].frame
+    cpus[current].depth += 1
+    cpus[current].frame = callee
+    return .entered
+  }
+
+  /// Leaves the running procedure, and the call when it was the outermost.
+  @inline(__always)
+  mutating func leave() -> Progress {
+    let depth = cpus[current].depth
+    guard depth == 0 else {
+      cpus[current].depth = depth - 1
+      cpus[current].frame = cpus[current].stack[Int(depth) - 1]
+      cpus[current].stack[Int(depth) - 1] = Frame()
+      return .advanced
+    }
+    emit(.callEnded)
+    cpus[current].isActive = false
+    cpus[current].frame = Frame()
+    return .finished
+  }
+
+  /// Executes one atomic step of a CPU, and judges it.
+  @inline(__always)
+  package mutating func step(_ cpu: CPUID) -> Progress {
+    current = cpu
+    let progress = cpus[cpu].frame.procedure.resume(&self)
+    judge()
+    return progress
+  }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+/// One entry of a page table.
+package struct PTE: Equatable, Sendable {
+  package enum Kind: UInt8, Sendable { case none, page, zero }
+  package var kind = Kind.none
+  package var pfn = PFN.none
+  package var isWritable = false
+  /// Part of a PMD entry; all pages of the PMD change together.
+  package var isPMD = false
+
+  /// Pages it maps.
+  package var span: Int { isPMD ? Limits.pagesPerPMD : 1 }
+  /// The entry with the first page of its PMD.
+  func wholePMD(at page: PageIndex) -> PTE {
+    var whole = self
+    if isPMD { whole.pfn = PFN(pfn.position - page.position % Limits.pagesPerPMD) }
+    return whole
+  }
+
+  package static let none = PTE()
+  package static func page(_ pfn: PFN, writable: Bool, pmd: Bool = false) -> PTE {
+    PTE(kind: .page, pfn: pfn, isWritable: writable, isPMD: pmd)
+  }
+  /// The shared zero page, read-only.
+  package static let zero = PTE(kind: .zero)
+}
+
+/// `struct vm_area_struct`: one mapping of a file, and the page table below it.
+package struct VMA: Sendable {
+  /// The mapped file; none when the place is free.
+  package var file = FileID.none
+  package var offset = PageIndex(0)
+  /// The pages mapped: munmap may leave holes.
+  package var pages = Bits<PageIndex>()
+  package var isPrivate = false
+  /// `vma->anon_vma` was set up by a first private write; fork copies the page table then.
+  package var hasAnonVMA = false
+  package var ptes = PerFilePage<PTE>(repeating: .none)
+  /// What a private mapping's own copies ought to read: the ideal book of data.
+  package var copies = Bits<PageIndex>()
+  package var copyValues = PerFilePage<UInt8>(repeating: 0)
+
+  @inline(__always)
+  package func filePage(_ page: PageIndex) -> PageIndex { offset + page.position }
+  @inline(__always)
+  package var isFree: Bool { file.isNone }
+}
+
+/// `struct mm_struct`.
+package struct MM: Sendable {
+  package var isAlive = false
+  package var lock = RWLock()
+  /// One page-table lock for the whole address space.
+  package var pageTableLock = RWLock()
+  /// MMF_HAS_PINNED.
+  package var hasPinned = false
+  /// `mm->write_protect_seq`; odd while fork write-protects.
+  package var writeProtectSequence: UInt8 = 0
+  package var vmas = PerMapping<VMA>(repeating: VMA())
+}
+
+/// A virtual address, as a program names it.
+package struct Address: Hashable, Sendable {
+  package var rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+  /// The first mapping of a file's page.
+  package init(_ file: FileID, _ page: PageIndex) {
+    rawValue = 0x80 | file.rawValue << 3 | page.rawValue
+  }
+  /// A page of one mapping.
+  package init(_ mapping: MappingID, _ page: PageIndex) {
+    rawValue = mapping.rawValue << 3 | page.rawValue
+  }
+  package var isFilePage: Bool { rawValue & 0x80 != 0 }
+  package var file: FileID { FileID(rawValue: rawValue >> 3 & 1) }
+  package var mapping: MappingID { MappingID(rawValue: rawValue >> 3 & 3) }
+  package var page: PageIndex { PageIndex(rawValue: rawValue & 7) }
+}
+
+/// A value entry of a DAX inode's `i_pages`.
+package struct Entry: Equatable, Sendable {
+  package enum Kind: UInt8, Sendable { case absent, empty, zero, page }
+  package var kind = Kind.absent
+  package var isLocked = false
+  /// Stands for all pages of its PMD; kept at the first of them.
+  package var isPMD = false
+  package var pfn = PFN.none
+
+  package static let absent = Entry()
+}
+
+/// A block of a file, as the file system's extent tree has it.
+package struct Block: Equatable, Sendable {
+  package var pfn = PFN.none
+  /// Allocated, but reads as zeroes until first written.
+  package var isUnwritten = false
+  package var isHole: Bool { pfn.isNone }
+  package static let hole = Block()
+}
+
+/// An inode with its address space.
+package struct File: Sendable {
+  /// The inode is in memory.
+  package var isAlive = false
+  /// A directory entry names it.
+  package var isLinked = false
+  package var isEvicting = false
+  package var descriptors: UInt8 = 0
+  /// `i_size` in pages.
+  package var size: UInt8 = 0
+  package var inodeLock = RWLock()
+  package var invalidateLock = RWLock()
+  /// `i_pages.xa_lock`.
+  package var pagesLock = RWLock()
+  /// `mapping->nrpages`.
+  package internal(set) var nrpages: Int32 = 0
+  package internal(set) var entries = PerFilePage<Entry>(repeating: .absent)
+  package var blocks = PerFilePage<Block>(repeating: .hole)
+  /// What the file ought to read: the ideal book of data.
+  package var contents = PerFilePage<UInt8>(repeating: 0)
+  /// PTEs that map a device page at each offset, counted by the operations that set them.
+  package var present = PerFilePage<UInt8>(repeating: 0)
+}
+
+/// `struct dev_pagemap` and its percpu reference.
+package struct DevPagemap: Sendable {
+  package enum State: UInt8, Sendable { case gone, live, dying }
+  package var state = State.gone
+  /// The sum over all CPUs of `pgmap->ref`, memremap's own references included.
+  package internal(set) var references: Int32 = 0
+  /// Lookups that still have to put theirs: the ledger's side.
+  package var lookups: Int32 = 0
+  /// memremap's own references: the ledger's side.
+  package var own: Int32 = 0
+  /// `percpu_ref_exit()` has run.
+  package var hasExited = false
+}
+
+/// The pages a gup-like call obtained, until they are put.
+package struct Handle: Sendable {
+  package enum State: UInt8, Sendable { case unused, failed, held, released }
+  package var state = State.unused
+  package var holder = Holder.get
+  package var isLongterm = false
+  package var isWritable = false
+  package var count: UInt8 = 0
+  /// Pages already given back: a reader takes them from the front.
+  package var released: UInt8 = 0
+  package var times: Int32 = 1
+  /// PFN.none is the zero page, which is never counted.
+  package var pages = InlineArray<4, PFN>(repeating: .none)
+  package var origins = InlineArray<4, Origin>(repeating: Origin())
+}
+
+/// The memory a reference was obtained for, whatever its page is used for later.
+package struct Origin: Equatable, Sendable {
+  package var file = FileID.none
+  package var mm = MMID(0)
+  package var mapping = MappingID(0)
+  package var page = PageIndex(0)
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+
+/// Waits until no page of a range is busy; `ext4_break_layouts()`, `dax_break_layout()`.
+///
+/// The caller holds the inode lock and the invalidate lock exclusively; the second is dropped
+/// while asleep.  With `final` in the flags it is the wait of an eviction: no locks held, not
+/// interruptible.  Registers: file, page ..< end, flags; pfn is the busy page.
+enum BreakLayouts: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `mapping_mapped()`
+    case checkMapped
+    /// `unmap_mapping_pages()`
+    case unmapPages
+    /// `dax_layout_busy_page_range()`: `xas_lock_irq()`, `xas_for_each()`, `dax_busy_page()`
+    case lockPages, examineEntry, unlockPages
+    /// `get_unlocked_entry()`: `prepare_to_wait_exclusive()`, `schedule()`
+    case unlockToSleep, sleepOnEntry
+    /// `___wait_var_event()`: `prepare_to_wait_event()`
+    case prepareToWait
+    /// `dax_page_is_idle()`
+    case testIdle
+    /// `signal_pending_state()`
+    case testSignal
+    /// `ext4_wait_dax_page()`: `filemap_invalidate_unlock()`, `schedule()`,
+    /// `filemap_invalidate_lock()`
+    case unlockInvalidate, sleep, lockInvalidate
+    /// `dax_delete_mapping_range()`
+    case lockToDelete, deleteEntry, unlockDeleted
+  }
+
+  static func frame(_ file: FileID, isFinal: Bool) -> Frame {
+    var frame = Frame(.breakLayouts)
+    frame.file = file
+    frame.end = PageIndex(Limits.filePages)
+    frame.flags = isFinal ? .final : []
+    return frame
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.frame.file
+    switch step {
+    case .checkMapped:
+      m.value = .ok
+      return m.isMapped(file) || m.obeys(.scansUnmappedFiles) ? .next(.unmapPages) : .finish
+
+    case .unmapPages:
+      m.frame.index = m.frame.page
+      m.frame.pfn = .none
+      let range = m.frame.page.position..<m.frame.end.position
+      let flags: CallFlags = m.obeys(.keepsPrivateCopies) ? [] : .evenCows
+      return m.enter(UnmapMappingRange.frame(file, range, flags), then: Step.lockPages)
+
+    case .lockPages, .examineEntry, .unlockPages, .unlockToSleep, .sleepOnEntry:
+      return scan(step, &m)
+    case .prepareToWait, .testIdle, .testSignal, .unlockInvalidate, .sleep, .lockInvalidate:
+      return wait(step, &m)
+
+    case .lockToDelete:
+      m.frame.index = m.frame.page
+      return m.acquire(.pages(file)) ? .next(.deleteEntry) : .wait
+
+    case .deleteEntry:
+      while m.frame.index < m.frame.end {
+        let index = m.frame.index
+        m.frame.index = index + 1
+        guard m.files[file].entries[index].kind != .absent else { continue }
+        m.deleteEntry(file, index)
+        return .next(.deleteEntry)
+      }
+      return .next(.unlockDeleted)
+
+    case .unlockDeleted:
+      m.release(.pages(file))
+      m.value = .ok
+      return .finish
+    }
+  }
+
+  // MARK: dax_layout_busy_page_range()
+
+  private static func scan(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.frame.file
+    switch step {
+    case .lockPages:
+      return m.acquire(.pages(file)) ? .next(.examineEntry) : .wait
+
+    case .examineEntry:
+      guard m.frame.index < m.frame.end else { return .next(.unlockPages) }
+      let entry = m.files[file].entry(at: m.frame.index)
+      if entry.isLocked {
+        guard m.obeys(.examinesLockedEntries) else { return advance(&m) }
+        m.waitForEntry(file, m.frame.index)
+        return .next(.unlockToSleep)
+      }
+      if entry.kind == .zero || entry.kind == .empty {
+        if !m.obeys(.ignoresZeroEntries) { m.emit(.zeroEntryDereferenced(file)) }
+      }
+      if entry.kind != .absent {
+        if m.obeys(.passesEntryWakeOn) { m.wakeEntry(file, m.frame.index, all: false) }
+        m.emit(.entryReleased(file, m.frame.index))
+      }
+      if entry.kind == .page && m.obeys(.waitsForIdlePage) {
+        let pfn = m.owner(of: m.page(of: entry, at: m.frame.index))
+        m.noteUse(of: pfn)
+        if m.isBusy(pfn) {
+          m.frame.pfn = pfn
+          return .next(.unlockPages)
+        }
+      }
+      return advance(&m)
+
+    case .unlockPages:
+      m.release(.pages(file))
+      guard m.frame.pfn.isNone else { return .next(.prepareToWait) }
+      let deletes = m.rules.breakDeletesEntries && m.obeys(.deletesEntriesInBreak)
+      m.value = .ok
+      return deletes ? .next(.lockToDelete) : .finish
+
+    case .unlockToSleep:
+      m.release(.pages(file))
+      return .next(.sleepOnEntry)
+
+    default:
+      guard m.isWokenFromSleep() else { return .wait }
+      if !m.obeys(.rescansAfterSleeping) { m.frame.index = m.frame.index + 1 }
+      return .next(.lockPages)
+    }
+  }
+
+  private static func advance(_ m: inout Machine) -> Transition<Step> {
+    m.frame.index = m.frame.index + 1
+    return .next(.examineEntry)
+  }
+
+  // MARK: wait_page_idle()
+
+  private static func wait(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let isFinal = m.frame.flags.contains(.final)
+    switch step {
+    case .prepareToWait:
+      m.waitForIdle(m.frame.pfn, interruptible: !isFinal)
+      return .next(.testIdle)
+
+    case .testIdle:
+      m.noteUse(of: m.frame.pfn)
+      guard m.isIdle(m.frame.pfn) else { return .next(.testSignal) }
+      m.leaveQueue()
+      return .next(.checkMapped)
+
+    case .testSignal:
+      guard !isFinal, m.cpus[m.current].isSignalled else {
+        return .next(isFinal ? .sleep : .unlockInvalidate)
+      }
+      m.leaveQueue()
+      m.value = Outcome(.interrupted)
+      return .finish
+
+    case .unlockInvalidate:
+      m.release(.invalidate(m.frame.file))
+      return .next(.sleep)
+
+    case .sleep:
+      guard m.isWokenFromSleep() else { return .wait }
+      return .next(isFinal ? .prepareToWait : .lockInvalidate)
+
+    default:
+      return m.acquire(.invalidate(m.frame.file)) ? .next(.prepareToWait) : .wait
+    }
+  }
+}
+
+/// Deletes the DAX entries of a range; `truncate_inode_pages_range()`.
+///
+/// Registers: file, page ..< end.
+enum DeleteEntries: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `find_get_entries()`
+    case findEntry
+    /// `__dax_invalidate_entry()`: `xas_lock_irq()`, `get_unlocked_entry()`
+    case lockPages, examineEntry
+    /// `prepare_to_wait_exclusive()`, `schedule()`
+    case unlockToSleep, sleepOnEntry
+    /// `dax_disassociate_entry()`, `xas_store()`, `dax_wake_entry()`
+    case deleteEntry, unlockPages
+  }
+
+  static func frame(_ file: FileID, _ pages: Range<Int>) -> Frame {
+    var frame = Frame(.deleteEntries)
+    frame.file = file
+    frame.index = PageIndex(pages.lowerBound)
+    frame.end = PageIndex(pages.upperBound)
+    return frame
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.frame.file
+    switch step {
+    case .findEntry:
+      while m.frame.index < m.frame.end,
+        m.files[file].entry(at: m.frame.index).kind == .absent
+      {
+        m.frame.index = m.frame.index + 1
+      }
+      guard m.frame.index < m.frame.end else {
+        m.value = .ok
+        return .finish
+      }
+      if m.rules.breakDeletesEntries { m.emit(.entryFoundAfterBreak(file)) }
+      return .next(.lockPages)
+
+    case .lockPages:
+      return m.acquire(.pages(file)) ? .next(.examineEntry) : .wait
+
+    case .examineEntry:
+      guard m.files[file].entry(at: m.frame.index).isLocked else { return .next(.deleteEntry) }
+      m.waitForEntry(file, m.frame.index)
+      return .next(.unlockToSleep)
+
+    case .unlockToSleep:
+      m.release(.pages(file))
+      return .next(.sleepOnEntry)
+
+    case .sleepOnEntry:
+      return m.isWokenFromSleep() ? .next(.lockPages) : .wait
+
+    case .deleteEntry:
+      if m.files[file].entry(at: m.frame.index).kind != .absent {
+        m.deleteEntry(file, m.files[file].home(of: m.frame.index))
+      } else if m.obeys(.passesEntryWakeOn) {
+        m.wakeEntry(file, m.frame.index, all: false)
+      }
+      m.emit(.entryReleased(file, m.frame.index))
+      return .next(.unlockPages)
+
+    case .unlockPages:
+      m.release(.pages(file))
+      return .next(.findEntry)
+    }
+  }
+}
+
+extension Machine {
+  /// The page that an entry names at an index.
+  func page(of entry: Entry, at index: PageIndex) -> PFN {
+    PFN(entry.pfn.position + (entry.isPMD ? index.position % Limits.pagesPerPMD : 0))
+  }
+
+  /// Removes one entry for good: `dax_disassociate_entry()`, `xas_store(NULL)`, wake all.
+  ///
+  /// One step, because everything it writes is behind the pages lock and no lock-free reader
+  /// looks at `page->mapping` without taking that lock afterwards (DocC `TheModel`).
+  mutating func deleteEntry(_ file: FileID, _ home: PageIndex) {
+    let entry = files[file].entries[home]
+    wakeEntry(file, home, all: true)
+    files[file].entries[home] = .absent
+    files[file].nrpages -= entry.isPMD ? Int32(Limits.pagesPerPMD) : 1
+    touch(file)
+    guard entry.kind == .page else { return }
+    guard entry.isPMD else { return disassociate(entry.pfn) }
+    guard !rules.hasLargeFolios else {
+      disassociate(entry.pfn)
+      return splitFolio(entry.pfn)
+    }
+    for offset in 0..<Limits.pagesPerPMD { disassociate(PFN(entry.pfn.position + offset)) }
+  }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+
+/// ftruncate(2), and the modes of fallocate(2) that take pages out of a file.
+///
+/// `ext4_setattr()`, `ext4_punch_hole()`, `ext4_zero_range()`, `ext4_collapse_range()`: inode
+/// lock, invalidate lock, break the layouts of the whole inode, then change the file.
+enum ChangeLayout: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `inode_lock()`
+    case lockInode
+    /// the range against `i_size`
+    case checkRange
+    /// `filemap_invalidate_lock()`
+    case lockInvalidate
+    /// `ext4_break_layouts()`
+    case breakLayouts, checkBroken
+    /// `i_size_write()`
+    case setSize
+    /// `truncate_pagecache()`: `unmap_mapping_range()`, `truncate_inode_pages()`, and again
+    case unmapBefore, deleteEntries, unmapAfter
+    /// `ext4_free_blocks()`, `ext4_ext_shift_extents()`, `ext4_alloc_file_blocks()`
+    case changeBlocks
+    /// `filemap_invalidate_unlock()`, `inode_unlock()`
+    case unlockInvalidate, unlockInode
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    switch operation {
+    case .ftruncate:
+      Signature(
+        name: "ftruncate", parameters: [.file, .size], weight: 6,
+        summary: "set the size of a file; what lies beyond is freed")
+    case .punchHole:
+      Signature(
+        name: "punch_hole", parameters: [.filePage, .pages(default: 1)], weight: 8,
+        summary: "free the blocks of a range, keeping the size")
+    case .zeroRange:
+      Signature(
+        name: "zero_range", parameters: [.filePage, .pages(default: 1)], weight: 3,
+        summary: "make a range read as zeroes, keeping its blocks")
+    default:
+      Signature(
+        name: "collapse_range", parameters: [.filePage, .pages(default: 1)], weight: 2,
+        summary: "take a range out of a file; what follows moves down")
+    }
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.files[call.file].isAlive && m.files[call.file].descriptors > 0
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.call.file
+    switch step {
+    case .lockInode, .checkRange, .lockInvalidate, .breakLayouts, .checkBroken:
+      return begin(step, &m)
+
+    case .setSize:
+      if m.call.operation == .ftruncate { m.files[file].size = m.call.value }
+      return .next(.unmapBefore)
+
+    case .unmapBefore, .unmapAfter:
+      let isPunch = m.call.operation == .punchHole || m.call.operation == .zeroRange
+      let flags: CallFlags = isPunch ? [] : [.evenCows, .forgetsCopies]
+      let range = m.frame.page.position..<m.frame.end.position
+      let next: Step = step == .unmapBefore ? .deleteEntries : .changeBlocks
+      return m.enter(UnmapMappingRange.frame(file, range, flags), then: next)
+
+    case .deleteEntries:
+      let range = m.frame.page.position..<m.frame.end.position
+      let isPunch = m.call.operation == .punchHole || m.call.operation == .zeroRange
+      return m.enter(
+        DeleteEntries.frame(file, range), then: isPunch ? Step.changeBlocks : .unmapAfter)
+
+    case .changeBlocks:
+      return changeBlocks(&m) ? .next(.unlockInvalidate) : .next(.changeBlocks)
+
+    case .unlockInvalidate:
+      m.release(.invalidate(file))
+      return .next(.unlockInode)
+
+    case .unlockInode:
+      m.release(.inode(file))
+      m.value = m.frame.result
+      return .finish
+    }
+  }
+
+  private static func begin(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.call.file
+    switch step {
+    case .lockInode:
+      guard m.files[file].isAlive, m.files[file].descriptors > 0 else {
+        m.value = Outcome(.badHandle)
+        return .finish
+      }
+      return m.acquire(.inode(file)) ? .next(.checkRange) : .wait
+
+    case .checkRange:
+      setRange(&m)
+      let isBeyond = m.call.page.rawValue >= m.files[file].size
+      if m.call.operation == .punchHole && isBeyond && !m.rules.breaksBeyondEnd {
+        return .next(.unlockInode)
+      }
+      let collapseEnd = m.call.page.rawValue + m.call.pages
+      if m.call.operation == .collapseRange && collapseEnd >= m.files[file].size {
+        m.frame.result = Outcome(.invalid)
+        return .next(.unlockInode)
+      }
+      return .next(.lockInvalidate)
+
+    case .lockInvalidate:
+      return m.acquire(.invalidate(file)) ? .next(.breakLayouts) : .wait
+
+    case .breakLayouts:
+      return m.enter(BreakLayouts.frame(file, isFinal: false), then: Step.checkBroken)
+
+    default:
+      guard !m.value.isFailure else {
+        m.frame.result = m.value
+        return .next(.unlockInvalidate)
+      }
+      return .next(.setSize)
+    }
+  }
+
+  /// The pages whose entries go: to the end of the file where later pages move or vanish.
+  private static func setRange(_ m: inout Machine) {
+    let first = m.call.operation == .ftruncate ? Int(m.call.value) : m.call.page.position
+    let isTail = m.call.operation == .ftruncate || m.call.operation == .collapseRange
+    let end = isTail ? Limits.filePages : first + Int(m.call.pages)
+    m.frame.page = PageIndex(min(first, Limits.filePages))
+    m.frame.end = PageIndex(min(end, Limits.filePages))
+    m.frame.index = m.frame.page
+  }
+
+  /// Changes the block of one page; true when the range is done.
+  private static func changeBlocks(_ m: inout Machine) -> Bool {
+    let file = m.call.file
+    let rangeEnd = min(m.call.page.position + Int(m.call.pages), Limits.filePages)
+    let end = m.call.operation == .ftruncate ? Limits.filePages : rangeEnd
+    guard m.frame.index.position < end else {
+      if m.call.operation == .collapseRange { shiftBlocks(&m) }
+      if m.call.operation == .zeroRange {
+        m.files[file].size = max(m.files[file].size, UInt8(rangeEnd))
+      }
+      return true
+    }
+    let index = m.frame.index
+    m.frame.index = index + 1
+    m.files[file].contents[index] = 0
+    if m.call.operation == .zeroRange {
+      m.allocateUnwritten(file, index)
+      if !m.files[file].blocks[index].isHole { m.files[file].blocks[index].isUnwritten = true }
+    } else {
+      m.freeBlock(file, index)
+    }
+    return false
+  }
+
+  /// `ext4_ext_shift_extents()`: the blocks after the range move to its place.
+  private static func shiftBlocks(_ m: inout Machine) {
+    let file = m.call.file
+    let gap = Int(m.call.pages)
+    for position in m.call.page.position..<Limits.filePages {
+      let isKept = position + gap < Limits.filePages
+      m.files[file].blocks[PageIndex(position)] =
+        isKept ? m.files[file].blocks[PageIndex(position + gap)] : .hole
+      m.files[file].contents[PageIndex(position)] =
+        isKept ? m.files[file].contents[PageIndex(position + gap)] : 0
+    }
+    m.files[file].size -= UInt8(gap)
+  }
+}
+
+/// fallocate(2) without a mode: blocks for a range, unwritten; `ext4_do_fallocate()`.
+enum Fallocate: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `inode_lock()`
+    case lockInode
+    /// `ext4_alloc_file_blocks()`
+    case allocateBlock
+    /// `ext4_update_inode_size()`
+    case setSize
+    /// `inode_unlock()`
+    case unlockInode
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    Signature(
+      name: "fallocate", parameters: [.filePage, .pages(default: 1)], weight: 3,
+      summary: "allocate unwritten blocks for a range, extending the file")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    ChangeLayout.isUseful(call, in: m)
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.call.file
+    switch step {
+    case .lockInode:
+      guard m.files[file].isAlive, m.files[file].descriptors > 0 else {
+        m.value = Outcome(.badHandle)
+        return .finish
+      }
+      m.frame.index = m.call.page
+      m.frame.end = PageIndex(min(m.call.page.position + Int(m.call.pages), Limits.filePages))
+      return m.acquire(.inode(file)) ? .next(.allocateBlock) : .wait
+
+    case .allocateBlock:
+      guard m.frame.index < m.frame.end else { return .next(.setSize) }
+      if !m.allocateUnwritten(file, m.frame.index) {
+        m.frame.result = Outcome(.noSpace)
+        return .next(.unlockInode)
+      }
+      m.frame.index = m.frame.index + 1
+      return .next(.allocateBlock)
+
+    case .setSize:
+      m.files[file].size = max(m.files[file].size, m.frame.end.rawValue)
+      return .next(.unlockInode)
+
+    case .unlockInode:
+      m.release(.inode(file))
+      m.value = m.frame.result
+      return .finish
+    }
+  }
+}
+
+extension Machine {
+  /// Gives a hole an unwritten block; false when the device is full.
+  @discardableResult
+  mutating func allocateUnwritten(_ file: FileID, _ index: PageIndex) -> Bool {
+    guard files[file].blocks[index].isHole else { return true }
+    let pfn = allocateBlock()
+    guard !pfn.isNone else { return false }
+    files[file].blocks[index] = Block(pfn: pfn, isUnwritten: true)
+    return true
+  }
+}

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: MIT
+
+/// A fault on a page of a DAX file; `dax_iomap_fault()` under the file's invalidate lock.
+///
+/// Registers: mm, mapping, page, file, index, flags; pte is what will be mapped.
+enum DaxFault: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `filemap_invalidate_lock_shared()`
+    case lockInvalidate
+    /// `i_size_read()`
+    case checkSize
+    /// `grab_mapping_entry()`: `xas_lock_irq()`, `get_unlocked_entry()`
+    case lockPages, findEntry
+    /// the entry is locked: `prepare_to_wait_exclusive()`, `schedule()`
+    case unlockToSleep, sleepOnEntry
+    /// `dax_lock_entry()`
+    case lockEntry, unlockGrabbed
+    /// a PMD entry without a page in the way of a small one: `unmap_mapping_pages()`,
+    /// `xas_lock_irq()`, `dax_disassociate_entry()`, `xas_store()`, `dax_wake_entry()`
+    case zapZeroPMD, lockToDowngrade, downgradeEntry, unlockDowngraded
+    /// `ext4_iomap_begin()`
+    case iomapBegin
+    /// `dax_fault_cow_page()`
+    case allocateCopy, copyData
+    /// `unmap_mapping_pages()` of a zero entry that is replaced
+    case zapZeroPage
+    /// `dax_insert_entry()`: `xas_lock_irq()`, `dax_associate_entry()`, `xas_store()`
+    case lockToInsert, associate, storeEntry, unlockInserted
+    /// `folio_ref_inc()`, where mappings are counted
+    case getPage
+    /// `vmf_insert_mixed()`, `vmf_insert_page_mkwrite()`, `finish_fault()`
+    case lockPageTable, checkPTE, addRmap, takeMapReference, setPTE, unlockPageTable
+    /// `folio_put()` of the fault's reference, or of an unused copy
+    case putPage
+    /// `dax_unlock_entry()`: `xas_store()`, `dax_wake_entry()`
+    case lockToUnlock, unlockEntry, unlockPages
+    /// `filemap_invalidate_unlock_shared()`
+    case unlockInvalidate
+  }
+
+  static func frame(
+    _ mm: MMID, _ mapping: MappingID, _ page: PageIndex, _ flags: CallFlags, file: FileID
+  ) -> Frame {
+    var frame = Frame(.daxFaultIO)
+    (frame.mm, frame.mapping, frame.page, frame.flags) = (mm, mapping, page, flags)
+    frame.file = file
+    return frame
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    switch step {
+    case .lockInvalidate, .checkSize, .lockPages, .findEntry, .unlockToSleep, .sleepOnEntry,
+      .lockEntry, .unlockGrabbed:
+      return grab(step, &m)
+    case .zapZeroPMD, .lockToDowngrade, .downgradeEntry, .unlockDowngraded:
+      return downgrade(step, &m)
+    case .iomapBegin, .allocateCopy, .copyData, .zapZeroPage: return prepare(step, &m)
+    case .lockToInsert, .associate, .storeEntry, .unlockInserted, .getPage:
+      return insert(step, &m)
+    case .lockPageTable, .checkPTE, .addRmap, .takeMapReference, .setPTE, .unlockPageTable,
+      .putPage:
+      return map(step, &m)
+    case .lockToUnlock, .unlockEntry, .unlockPages, .unlockInvalidate:
+      return release(step, &m)
+    }
+  }
+
+  private static func isCopy(_ m: Machine) -> Bool {
+    m.mms[m.frame.mm].vmas[m.frame.mapping].isPrivate && m.frame.flags.contains(.write)
+  }
+
+  // MARK: grab_mapping_entry()
+
+  private static func grab(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.frame.file
+    switch step {
+    case .lockInvalidate:
+      guard m.acquire(.invalidate(file), .shared) else { return .wait }
+      m.frame.index = m.mms[m.frame.mm].vmas[m.frame.mapping].filePage(m.frame.page)
+      return .next(.checkSize)
+
+    case .checkSize:
+      guard m.files[file].isAlive, m.frame.index.rawValue < m.files[file].size else {
+        m.frame.result = Outcome(.sigbus)
+        return .next(.unlockInvalidate)
+      }
+      if !canMapPMD(m) { m.frame.flags.remove(.pmd) }
+      return .next(.lockPages)
+
+    case .lockPages:
+      return m.acquire(.pages(file)) ? .next(.findEntry) : .wait
+
+    case .findEntry:
+      if m.frame.flags.contains(.pmd), hasSmallEntry(m) { m.frame.flags.remove(.pmd) }
+      let entry = m.files[file].entry(at: m.frame.index)
+      guard !entry.isLocked else {
+        m.waitForEntry(file, m.frame.index)
+        return .next(.unlockToSleep)
+      }
+      return .next(.lockEntry)
+
+    case .unlockToSleep:
+      m.release(.pages(file))
+      return .next(.sleepOnEntry)
+
+    case .sleepOnEntry:
+      return m.isWokenFromSleep() ? .next(.lockPages) : .wait
+
+    case .lockEntry:
+      let home = m.files[file].home(of: m.frame.index)
+      if m.files[file].entry(at: m.frame.index).kind == .absent {
+        let isPMD = m.frame.flags.contains(.pmd)
+        let place = isPMD ? File.firstOfPMD(m.frame.index) : m.frame.index
+        m.files[file].entries[place] = Entry(kind: .empty, isLocked: true, isPMD: isPMD)
+        m.files[file].nrpages += isPMD ? Int32(Limits.pagesPerPMD) : 1
+      } else {
+        m.files[file].entries[home].isLocked = true
+      }
+      m.touch(file)
+      return .next(.unlockGrabbed)
+
+    default:
+      m.release(.pages(file))
+      let entry = m.files[file].entry(at: m.frame.index)
+      let isInTheWay = entry.isPMD && entry.kind != .page && !m.frame.flags.contains(.pmd)
+      guard isInTheWay else { return .next(.iomapBegin) }
+      return .next(entry.kind == .zero ? .zapZeroPMD : .lockToDowngrade)
+    }
+  }
+
+  /// Replaces a locked PMD entry that stands for no page by a small empty one.
+  private static func downgrade(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.frame.file
+    let first = File.firstOfPMD(m.frame.index)
+    switch step {
+    case .zapZeroPMD:
+      let range = first.position..<first.position + Limits.pagesPerPMD
+      return m.enter(UnmapMappingRange.frame(file, range, []), then: Step.lockToDowngrade)
+
+    case .lockToDowngrade:
+      return m.acquire(.pages(file)) ? .next(.downgradeEntry) : .wait
+
+    case .downgradeEntry:
+      m.frame.flags.remove(.pmd)
+      m.wakeEntry(file, first, all: true)
+      m.files[file].entries[first] = .absent
+      m.files[file].entries[m.frame.index] = Entry(kind: .empty, isLocked: true)
+      m.files[file].nrpages -= Int32(Limits.pagesPerPMD) - 1
+      m.touch(file)
+      return .next(.unlockDowngraded)
+
+    default:
+      m.release(.pages(file))
+      return .next(.iomapBegin)
+    }
+  }
+
+  /// `dax_fault_check_fallback()`: the whole PMD lies in the VMA and in the file.
+  private static func canMapPMD(_ m: Machine) -> Bool {
+    let vma = m.mms[m.frame.mm].vmas[m.frame.mapping]
+    let first = File.firstOfPMD(m.frame.page).position
+    let end = File.firstOfPMD(m.frame.index).position + Limits.pagesPerPMD
+    let isMapped = (first..<first + Limits.pagesPerPMD).allSatisfy {
+      vma.pages.contains(PageIndex($0)) && vma.ptes[PageIndex($0)].kind == .none
+    }
+    return m.frame.flags.contains(.pmd) && !vma.isPrivate && isMapped
+      && vma.offset.position % Limits.pagesPerPMD == 0 && end <= Int(m.files[m.frame.file].size)
+  }
+
+  private static func hasSmallEntry(_ m: Machine) -> Bool {
+    let first = File.firstOfPMD(m.frame.index)
+    return (0..<Limits.pagesPerPMD).contains {
+      let entry = m.files[m.frame.file].entries[first + $0]
+      return entry.kind != .absent && !entry.isPMD
+    }
+  }
+
+  // MARK: The block behind the page
+
+  private static func prepare(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (file, index) = (m.frame.file, m.frame.index)
+    switch step {
+    case .iomapBegin:
+      guard m.pgmap.state == .live else { return fail(.sigbus, &m) }
+      let isCopying = isCopy(m)
+      let existing = m.files[file].entry(at: index)
+      if m.frame.flags.contains(.write) && !isCopying {
+        guard m.allocateForWrite(file, index, pmd: existing.isPMD) else {
+          return fail(.sigbus, &m)
+        }
+      }
+      let block = m.files[file].blocks[index]
+      let isData = !block.isHole && !block.isUnwritten
+      m.frame.pfn = isData ? block.pfn : .none
+      if isCopying { return .next(.allocateCopy) }
+      let wantsZero = !isData
+      if existing.isPMD && existing.kind != .page && !isUniform(file, index, m) {
+        return .next(existing.kind == .zero ? .zapZeroPMD : .lockToDowngrade)
+      }
+      m.frame.count = existing.isPMD ? 1 : 0
+      if existing.kind == .zero && !wantsZero { return .next(.zapZeroPage) }
+      return .next(.lockToInsert)
+
+    case .allocateCopy:
+      let copy = m.allocateRAM()
+      guard !copy.isNone else { return fail(.noMemory, &m) }
+      m.holdBriefly(.fault, of: copy)
+      m.frame.pte = .page(copy, writable: true)
+      return .next(.copyData)
+
+    case .copyData:
+      m.memory[m.frame.pte.pfn] = m.frame.pfn.isNone ? 0 : m.memory[m.frame.pfn]
+      return .next(.lockPageTable)
+
+    default:
+      let first = m.frame.count == 1 ? File.firstOfPMD(index) : index
+      let end = first.position + (m.frame.count == 1 ? Limits.pagesPerPMD : 1)
+      return m.enter(
+        UnmapMappingRange.frame(file, first.position..<end, []), then: Step.lockToInsert)
+    }
+  }
+
+  /// All pages of the PMD are one aligned run of written blocks, or none is.
+  private static func isUniform(
+    _ file: FileID, _ index: PageIndex, _ m: Machine
+  ) -> Bool {
+    let first = File.firstOfPMD(index)
+    let base = m.files[file].blocks[first]
+    let hasData = !base.isHole && !base.isUnwritten
+    return (0..<Limits.pagesPerPMD).allSatisfy { offset in
+      let block = m.files[file].blocks[first + offset]
+      guard hasData else { return block.isHole || block.isUnwritten }
+      let isAligned = base.pfn.position % Limits.pagesPerPMD == 0
+      return isAligned && !block.isUnwritten && block.pfn.position == base.pfn.position + offset
+    }
+  }
+
+  private static func fail(_ errno: Errno, _ m: inout Machine) -> Transition<Step> {
+    m.frame.result = Outcome(errno)
+    return .next(.lockToUnlock)
+  }
+
+  // MARK: dax_insert_entry()
+
+  private static func insert(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (file, index) = (m.frame.file, m.frame.index)
+    let home = m.files[file].home(of: index)
+    let entry = m.files[file].entries[home]
+    let isWritable = m.frame.flags.contains(.write)
+    switch step {
+    case .lockToInsert:
+      return m.acquire(.pages(file)) ? .next(.associate) : .wait
+
+    case .associate:
+      guard entry.kind != .page else { return .next(.unlockInserted) }
+      guard !m.frame.pfn.isNone else { return .next(.storeEntry) }
+      let first =
+        entry.isPMD ? PFN(m.frame.pfn.position - (index.position - home.position)) : m.frame.pfn
+      m.frame.pfn = first
+      if entry.isPMD && m.rules.hasLargeFolios { m.makeFolio(first) }
+      if entry.isPMD && !m.rules.hasLargeFolios {
+        for offset in 0..<Limits.pagesPerPMD {
+          m.associate(PFN(first.position + offset), with: file, at: home + offset)
+        }
+      } else {
+        m.associate(first, with: file, at: home)
+      }
+      return .next(.storeEntry)
+
+    case .storeEntry:
+      let kind: Entry.Kind = m.frame.pfn.isNone ? .zero : .page
+      m.files[file].entries[home] = Entry(
+        kind: kind, isLocked: true, isPMD: entry.isPMD, pfn: m.frame.pfn)
+      m.touch(file)
+      return .next(.unlockInserted)
+
+    case .unlockInserted:
+      m.release(.pages(file))
+      guard entry.kind == .page else {
+        m.frame.pte = PTE(kind: .zero, isPMD: entry.isPMD && m.frame.flags.contains(.pmd))
+        return .next(.lockPageTable)
+      }
+      let mapsPMD = entry.isPMD && m.frame.flags.contains(.pmd)
+      let offset = mapsPMD || !entry.isPMD ? 0 : index.position - home.position
+      m.frame.pfn = PFN(entry.pfn.position + offset)
+      m.frame.pte = .page(m.frame.pfn, writable: isWritable, pmd: mapsPMD)
+      return .next(m.rules.countsMappings ? .getPage : .lockPageTable)
+
+    default:
+      m.getForFault(m.owner(of: m.frame.pfn))
+      m.holdBriefly(.fault, of: m.owner(of: m.frame.pfn))
+      return .next(.lockPageTable)
+    }
+  }
+
+  // MARK: The page table
+
+  private static func map(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, mapping, page) = (m.frame.mm, m.frame.mapping, m.frame.page)
+    let pte = m.frame.pte
+    let holdsFault = pte.kind == .page && m.countsMappings(of: pte.pfn)
+    switch step {
+    case .lockPageTable:
+      return m.acquire(.pageTable(mm)) ? .next(.checkPTE) : .wait
+
+    case .checkPTE:
+      let present = m.mms[mm].vmas[mapping].ptes[page]
+      let first = pte.isPMD ? File.firstOfPMD(page) : page
+      let isEmpty = (0..<pte.span).allSatisfy {
+        m.mms[mm].vmas[mapping].ptes[first + $0].kind == .none
+      }
+      guard isEmpty else {
+        if present.kind == pte.kind && present.pfn == pte.pfn && pte.isWritable {
+          for position in 0..<Limits.filePages
+          where position == page.position
+            || (present.isPMD && File.firstOfPMD(PageIndex(position)) == File.firstOfPMD(page))
+          {
+            m.mms[mm].vmas[mapping].ptes[PageIndex(position)].isWritable = true
+          }
+        }
+        return .next(.unlockPageTable)
+      }
+      if isCopy(m) {
+        m.becomeAnonymous(pte.pfn)
+      }
+      return .next(holdsFault ? .addRmap : .setPTE)
+
+    case .addRmap:
+      m.addRmap(m.owner(of: pte.pfn))
+      return .next(isCopy(m) ? .setPTE : .takeMapReference)
+
+    case .takeMapReference:
+      if m.obeys(.getsBeforeMapping) { m.getPage(m.owner(of: pte.pfn)) }
+      m.holdBriefly(.fault, of: m.owner(of: pte.pfn))
+      return .next(.setPTE)
+
+    case .setPTE:
+      if isCopy(m) {
+        m.keepCopy(of: pte.pfn, at: (mm, mapping, page), writable: true)
+        m.frame.pte.kind = .none
+      } else {
+        if holdsFault { m.dropBriefHold(.fault, of: m.owner(of: pte.pfn)) }
+        m.setPTE(mm, mapping, page, pte)
+      }
+      return .next(.unlockPageTable)
+
+    case .unlockPageTable:
+      m.release(.pageTable(mm))
+      return .next(m.frame.pte.kind == .page && holdsFault ? .putPage : .lockToUnlock)
+
+    default:
+      return m.enter(PutPage.frame(m.owner(of: pte.pfn), .fault), then: Step.lockToUnlock)
+    }
+  }
+
+  // MARK: dax_unlock_entry()
+
+  private static func release(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (file, index) = (m.frame.file, m.frame.index)
+    switch step {
+    case .lockToUnlock:
+      return m.acquire(.pages(file)) ? .next(.unlockEntry) : .wait
+
+    case .unlockEntry:
+      m.files[file].entries[m.files[file].home(of: index)].isLocked = false
+      if m.obeys(.wakesOnEntryUnlock) { m.wakeEntry(file, index, all: false) }
+      m.emit(.entryReleased(file, index))
+      m.touch(file)
+      return .next(.unlockPages)
+
+    case .unlockPages:
+      m.release(.pages(file))
+      return .next(.unlockInvalidate)
+
+    default:
+      m.release(.invalidate(file), .shared)
+      m.value = m.frame.result
+      return .finish
+    }
+  }
+}
+
+extension Machine {
+  /// `ext4_iomap_alloc()`: the page has a written block afterwards, zeroed if it is new.
+  mutating func allocateForWrite(_ file: FileID, _ index: PageIndex, pmd: Bool) -> Bool {
+    let first = File.firstOfPMD(index)
+    let isUntouched = (0..<Limits.pagesPerPMD).allSatisfy { files[file].blocks[first + $0].isHole }
+    if pmd && isUntouched {
+      let run = allocateAlignedBlocks()
+      if !run.isNone {
+        for offset in 0..<Limits.pagesPerPMD {
+          let pfn = PFN(run.position + offset)
+          files[file].blocks[first + offset] = Block(pfn: pfn)
+          memory[pfn] = 0
+        }
+        return true
+      }
+    }
+    if files[file].blocks[index].isHole {
+      let pfn = allocateBlock()
+      guard !pfn.isNone else { return false }
+      files[file].blocks[index] = Block(pfn: pfn, isUnwritten: true)
+    }
+    initializeBlock(file, index)
+    return true
+  }
+
+  /// An unwritten block becomes data that reads as zeroes: `ext4_zeroout_es()`.
+  mutating func initializeBlock(_ file: FileID, _ index: PageIndex) {
+    guard files[file].blocks[index].isUnwritten else { return }
+    files[file].blocks[index].isUnwritten = false
+    memory[files[file].blocks[index].pfn] = 0
+  }
+}

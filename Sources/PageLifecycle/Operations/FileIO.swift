@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+
+/// pread(2) and pwrite(2) of one page of a DAX file; `dax_iomap_rw()`.
+enum FileIO: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `inode_lock_shared()`, `inode_lock()`
+    case lockInode
+    /// `ext4_iomap_begin()`
+    case iomapBegin
+    /// `invalidate_inode_pages2_range()` of a hole's zero entry: the entry first, then its PTEs
+    case lockPages, examineEntry, unlockToSleep, sleepOnEntry, unlockPages, zapHole
+    /// `dax_copy_to_iter()`, `dax_copy_from_iter()`
+    case copy
+    /// `i_size_write()`
+    case setSize
+    /// `inode_unlock()`
+    case unlockInode
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    operation == .pread
+      ? Signature(
+        name: "pread", parameters: [.filePage], weight: 2,
+        summary: "read a page through the file; returns its byte")
+      : Signature(
+        name: "pwrite", parameters: [.filePage, .value], weight: 2,
+        summary: "write a page through the file")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    ChangeLayout.isUseful(call, in: m)
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (file, index) = (m.call.file, m.call.page)
+    let isWrite = m.call.operation == .pwrite
+    switch step {
+    case .lockInode:
+      guard m.files[file].isAlive, m.files[file].descriptors > 0 else {
+        m.value = Outcome(.badHandle)
+        return .finish
+      }
+      return m.acquire(.inode(file), isWrite ? .exclusive : .shared) ? .next(.iomapBegin) : .wait
+
+    case .iomapBegin:
+      guard isWrite else { return .next(.copy) }
+      let block = m.files[file].blocks[index]
+      let isNew = block.isHole || block.isUnwritten
+      guard m.pgmap.state == .live, m.allocateForWrite(file, index, pmd: false) else {
+        m.frame.result = Outcome(.noSpace)
+        return .next(.unlockInode)
+      }
+      return .next(isNew ? .lockPages : .copy)
+
+    case .zapHole, .lockPages, .examineEntry, .unlockToSleep, .sleepOnEntry, .unlockPages:
+      return invalidate(step, &m)
+
+    case .copy:
+      let block = m.files[file].blocks[index]
+      let isData = !block.isHole && !block.isUnwritten && index.rawValue < m.files[file].size
+      if isWrite {
+        m.memory[block.pfn] = m.call.value
+        m.files[file].contents[index] = m.call.value
+        return .next(.setSize)
+      }
+      let value = isData ? m.memory[block.pfn] : 0
+      m.emit(.read(value: value, expected: m.files[file].contents[index], block.pfn))
+      m.cpus[m.current].bytes[0] = value
+      let isBeyond = index.rawValue >= m.files[file].size
+      m.frame.result = Outcome(isBeyond ? 0 : Int(value))
+      return .next(.unlockInode)
+
+    case .setSize:
+      m.files[file].size = max(m.files[file].size, index.rawValue + 1)
+      return .next(.unlockInode)
+
+    case .unlockInode:
+      m.release(.inode(file), isWrite ? .exclusive : .shared)
+      m.value = m.frame.result
+      return .finish
+    }
+  }
+
+  /// A new block takes the place of a zero page some process may still map.
+  private static func invalidate(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (file, index) = (m.call.file, m.call.page)
+    switch step {
+    case .zapHole:
+      let range = index.position..<index.position + 1
+      return m.enter(UnmapMappingRange.frame(file, range, []), then: Step.copy)
+
+    case .lockPages:
+      return m.acquire(.pages(file)) ? .next(.examineEntry) : .wait
+
+    case .examineEntry:
+      let entry = m.files[file].entry(at: index)
+      if entry.isLocked {
+        m.waitForEntry(file, index)
+        return .next(.unlockToSleep)
+      }
+      // An entry with a page was made after the write's block was: it stays.
+      if entry.kind == .zero || entry.kind == .empty {
+        m.deleteEntry(file, m.files[file].home(of: index))
+      }
+      m.emit(.entryReleased(file, index))
+      return .next(.unlockPages)
+
+    case .unlockToSleep:
+      m.release(.pages(file))
+      return .next(.sleepOnEntry)
+
+    case .sleepOnEntry:
+      return m.isWokenFromSleep() ? .next(.lockPages) : .wait
+
+    default:
+      m.release(.pages(file))
+      return .next(.zapHole)
+    }
+  }
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+
+/// fork(2): mm1 becomes a copy of mm0; `dup_mmap()`, `copy_page_range()`.
+///
+/// The page table of a VMA is copied only where it has private copies: the child faults shared
+/// file pages in by itself.
+enum Fork: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `mmap_write_lock()` of the parent
+    case lockMM
+    /// `raw_write_seqcount_begin(&mm->write_protect_seq)`
+    case beginWriteProtect
+    /// `vm_area_dup()`
+    case copyVMA
+    /// `copy_pte_range()`: `pte_offset_map_lock()`
+    case lockPageTable
+    /// `copy_present_pte()`
+    case copyPTE
+    /// `folio_dup_file_rmap_pte()`, `folio_try_dup_anon_rmap_pte()`
+    case dupRmap, setChildPTE
+    /// `copy_present_page()` of a pinned page
+    case allocateCopy, copyData, setCopiedPTE
+    /// `pte_unmap_unlock()`
+    case unlockPageTable
+    /// `raw_write_seqcount_end(&mm->write_protect_seq)`
+    case endWriteProtect
+    /// `mmap_write_unlock()`
+    case unlockMM
+  }
+
+  static let parent = MMID(0)
+  static let child = MMID(1)
+
+  static func signature(of operation: Procedure) -> Signature? {
+    Signature(name: "fork", parameters: [], weight: 3, summary: "mm1 becomes a copy of mm0")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.mms[parent].isAlive && !m.mms[child].isAlive
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    switch step {
+    case .lockMM:
+      guard m.mms[parent].isAlive else {
+        m.value = Outcome(.noProcess)
+        return .finish
+      }
+      guard m.acquire(.mmap(parent)) else { return .wait }
+      if m.mms[child].isAlive {
+        m.frame.result = Outcome(.busy)
+        return .next(.unlockMM)
+      }
+      return .next(.beginWriteProtect)
+
+    case .beginWriteProtect:
+      m.mms[parent].writeProtectSequence &+= 1
+      m.mms[child] = MM()
+      m.mms[child].isAlive = true
+      m.mms[child].hasPinned = m.mms[parent].hasPinned
+      return .next(.copyVMA)
+
+    case .copyVMA:
+      while m.frame.mapping.position < Limits.mappings {
+        let vma = m.mms[parent].vmas[m.frame.mapping]
+        if !vma.isFree {
+          copyVMA(vma, &m)
+          if vma.hasAnonVMA { return .next(.lockPageTable) }
+        }
+        m.frame.mapping = MappingID(m.frame.mapping.position + 1)
+      }
+      return .next(.endWriteProtect)
+
+    case .lockPageTable:
+      m.frame.page = PageIndex(0)
+      return m.acquire(.pageTable(parent)) ? .next(.copyPTE) : .wait
+
+    case .copyPTE, .dupRmap, .setChildPTE, .allocateCopy, .copyData, .setCopiedPTE:
+      return copyPage(step, &m)
+
+    case .unlockPageTable:
+      m.release(.pageTable(parent))
+      m.frame.mapping = MappingID(m.frame.mapping.position + 1)
+      return .next(.copyVMA)
+
+    case .endWriteProtect:
+      m.mms[parent].writeProtectSequence &+= 1
+      return .next(.unlockMM)
+
+    case .unlockMM:
+      m.release(.mmap(parent))
+      m.value = m.frame.result
+      return .finish
+    }
+  }
+
+  private static func copyVMA(_ vma: VMA, _ m: inout Machine) {
+    var copy = vma
+    copy.ptes = Table(repeating: .none)
+    m.mms[child].vmas[m.frame.mapping] = copy
+  }
+
+  private static func copyPage(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mapping, page) = (m.frame.mapping, m.frame.page)
+    let pte = m.frame.pte
+    switch step {
+    case .copyPTE:
+      while m.frame.page.position < Limits.filePages {
+        let pte = m.mms[parent].vmas[mapping].ptes[m.frame.page]
+        guard pte.kind == .none else { return beginPage(pte, &m) }
+        m.frame.page = m.frame.page + 1
+      }
+      return .next(.unlockPageTable)
+
+    case .dupRmap:
+      let owner = m.owner(of: pte.pfn)
+      if m.countsMappings(of: pte.pfn) {
+        m.getPage(owner)
+        m.holdBriefly(.fault, of: owner)
+        m.addRmap(owner)
+      }
+      if m.pages[pte.pfn].mapping == .anon {
+        m.share(pte.pfn)
+        m.mms[parent].vmas[mapping].ptes[page].isWritable = false
+        m.frame.pte.isWritable = false
+      }
+      return .next(.setChildPTE)
+
+    case .setChildPTE:
+      if pte.kind == .page && m.countsMappings(of: pte.pfn) {
+        m.dropBriefHold(.fault, of: m.owner(of: pte.pfn))
+      }
+      m.setPTE(child, mapping, page, pte)
+      return nextPage(&m)
+
+    case .allocateCopy:
+      m.frame.pfn = m.allocateRAM()
+      guard !m.frame.pfn.isNone else {
+        m.frame.result = Outcome(.noMemory)
+        return nextPage(&m)
+      }
+      m.holdBriefly(.fault, of: m.frame.pfn)
+      return .next(.copyData)
+
+    case .copyData:
+      m.memory[m.frame.pfn] = m.memory[pte.pfn]
+      return .next(.setCopiedPTE)
+
+    default:
+      m.becomeAnonymous(m.frame.pfn)
+      m.addRmap(m.frame.pfn)
+      m.dropBriefHold(.fault, of: m.frame.pfn)
+      m.setPTE(child, mapping, page, .page(m.frame.pfn, writable: true))
+      return nextPage(&m)
+    }
+  }
+
+  private static func beginPage(_ pte: PTE, _ m: inout Machine) -> Transition<Step> {
+    m.frame.pte = pte
+    guard pte.kind == .page else { return .next(.setChildPTE) }
+    let isOwn =
+      m.pages[pte.pfn].mapping == .anon
+      && m.pages[pte.pfn].flags.contains(.anonExclusive)
+    let mayBePinned = m.mms[parent].hasPinned && m.maybePinned(pte.pfn)
+    if isOwn && mayBePinned && m.obeys(.copiesPinnedPagesAtFork) { return .next(.allocateCopy) }
+    return .next(.dupRmap)
+  }
+
+  private static func nextPage(_ m: inout Machine) -> Transition<Step> {
+    m.frame.page = m.frame.page + 1
+    return .next(.copyPTE)
+  }
+}
+
+/// exit(2) of a process: everything it maps goes; `exit_mmap()`.
+enum Exit: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `mmap_write_lock()`
+    case lockMM
+    /// `unmap_vmas()`, `unlink_file_vma()`
+    case zapVMA, unlinkVMA
+    /// `mmput()`
+    case unlockMM
+    /// `fput()` of every file that was mapped
+    case putFiles
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    Signature(name: "exit", parameters: [.mm], weight: 2, summary: "end a process")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.mms[call.mm].isAlive && call.mm != Fork.parent
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let mm = m.call.mm
+    switch step {
+    case .lockMM:
+      guard m.mms[mm].isAlive else {
+        m.value = Outcome(.noProcess)
+        return .finish
+      }
+      return m.acquire(.mmap(mm)) ? .next(.zapVMA) : .wait
+
+    case .zapVMA:
+      while m.frame.mapping.position < Limits.mappings {
+        let mapping = m.frame.mapping
+        guard m.mms[mm].vmas[mapping].isFree else {
+          let flags: CallFlags = [.evenCows, .forgetsCopies]
+          return m.enter(
+            ZapRange.frame(mm, mapping, 0..<Limits.filePages, flags), then: Step.unlinkVMA)
+        }
+        m.frame.mapping = MappingID(mapping.position + 1)
+      }
+      return .next(.unlockMM)
+
+    case .unlinkVMA:
+      m.unlink(mm, m.frame.mapping, 0..<Limits.filePages)
+      return .next(.zapVMA)
+
+    case .unlockMM:
+      m.mms[mm].isAlive = false
+      m.mms[mm].hasPinned = false
+      m.release(.mmap(mm))
+      return .next(.putFiles)
+
+    case .putFiles:
+      guard Int(m.frame.count) < Limits.files else {
+        m.value = .ok
+        return .finish
+      }
+      m.frame.count += 1
+      return m.enter(Iput.frame(FileID(Int(m.frame.count) - 1)), then: Step.putFiles)
+    }
+  }
+}

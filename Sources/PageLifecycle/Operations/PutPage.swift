@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+
+/// Drops references of one page and does what their last one asks for.
+///
+/// `put_page()` down to `__put_devmap_managed_page_refs()`, `free_zone_device_folio()` or
+/// `free_unref_page()`.  Registers: pfn, holder, times.
+enum PutPage: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `atomic_sub_and_test()`
+    case dropReference
+    /// `wake_up_var()`
+    case wakeWaiters
+    /// `free_unref_page()`
+    case freePage
+  }
+
+  /// The registers a caller hands over.
+  static func frame(_ pfn: PFN, _ holder: Holder, times: Int32 = 1) -> Frame {
+    var frame = Frame(.dropPage)
+    frame.pfn = pfn
+    frame.holder = holder
+    frame.times = times
+    return frame
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let pfn = m.frame.pfn
+    let holder = m.frame.holder
+    switch step {
+    case .dropReference:
+      if holder == .pin { m.addPincount(pfn, -m.frame.times) }
+      drop(holder, of: pfn, m.frame.times, &m)
+      let weight = holder == .pin ? m.pinWeight(of: pfn) : 1
+      switch m.putPage(pfn, weight * m.frame.times) {
+      case .stillReferenced: return .finish
+      case .idle: return .next(.wakeWaiters)
+      case .free: return .next(.freePage)
+      }
+
+    case .wakeWaiters:
+      if wakes(m.call.operation, m) { m.wakePageWaiters(pfn) }
+      m.emit(.wentIdle(pfn))
+      return .finish
+
+    case .freePage:
+      m.freeRAMPage(pfn)
+      return .finish
+    }
+  }
+
+  private static func drop(_ holder: Holder, of pfn: PFN, _ times: Int32, _ m: inout Machine) {
+    let isBrief = holder == .fault || holder == .speculative
+    if isBrief {
+      m.dropBriefHold(holder, of: pfn, times)
+    } else {
+      m.ledger.drop(holder, of: pfn, times)
+    }
+  }
+
+  /// The paths that once forgot the hook of 1-based pages.
+  private static func wakes(_ operation: Procedure, _ m: Machine) -> Bool {
+    switch operation {
+    case .releasePages: m.obeys(.wakesOnBulkRelease)
+    case .unpinUserPages: m.obeys(.wakesOnUnpin)
+    default: true
+    }
+  }
+}
+
+/// Gives back what a handle holds: `put_page()`, `unpin_user_pages()`, `release_pages()`.
+enum PutPages: Body {
+  enum Step: UInt8, CaseIterable {
+    case checkHandle
+    case putNext
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let handle = m.call.handle
+    switch step {
+    case .checkHandle:
+      guard m.handles[handle].state == .held else {
+        m.value = Outcome(.badHandle)
+        return .finish
+      }
+      guard accepts(m.call.operation, m.handles[handle].holder) else {
+        m.value = Outcome(.invalid)
+        return .finish
+      }
+      m.handles[handle].state = .released
+      m.frame.index = PageIndex(rawValue: m.handles[handle].released)
+      return .next(.putNext)
+
+    case .putNext:
+      while m.frame.index.rawValue < m.handles[handle].count {
+        let pfn = m.handles[handle].pages[m.frame.index.position]
+        m.frame.index = m.frame.index + 1
+        guard !pfn.isNone else { continue }
+        let frame = PutPage.frame(
+          m.owner(of: pfn), m.handles[handle].holder, times: m.handles[handle].times)
+        return m.enter(frame, then: Step.putNext)
+      }
+      m.handles[handle].released = m.handles[handle].count
+      m.value = .ok
+      return .finish
+    }
+  }
+
+  private static func accepts(_ operation: Procedure, _ holder: Holder) -> Bool {
+    switch operation {
+    case .putPage, .releasePages: holder == .get
+    case .unpinUserPages: holder == .pin
+    default: true
+    }
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.handles[call.handle].state == .held
+      && accepts(call.operation, m.handles[call.handle].holder)
+  }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+
+/// A FOLL_PIN that ends with the call: O_DIRECT into a mapping, and process_vm_readv(2).
+enum ShortPin: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `iov_iter_extract_pages()`, `pin_user_pages_remote()`
+    case pin, checkPinned
+    /// the device or the other process reads or writes the page
+    case transfer
+    /// `unpin_user_pages()`
+    case unpin
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    operation == .directIO
+      ? Signature(
+        name: "direct_io", parameters: [.mm, .address, .value, .flags(.write)], weight: 3,
+        summary: "O_DIRECT with a page of a mapping as buffer; write: the device fills it")
+      : Signature(
+        name: "process_vm_readv", parameters: [.mm, .address], weight: 2,
+        summary: "read a byte of another process; returns it")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.resolve(call.mm, call.address) != nil
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let handle = HandleID(Limits.handles + min(m.current.position, Limits.cpus - 1))
+    switch step {
+    case .pin:
+      guard m.open(handle, pin: true) else {
+        m.value = Outcome(.busy)
+        return .finish
+      }
+      let isSlow = m.call.operation == .processVMReadv
+      return m.enter(m.walk(handle, isSlow: isSlow, true), then: Step.checkPinned)
+
+    case .checkPinned:
+      m.close(handle)
+      guard m.handles[handle].state == .held else { return .finish }
+      m.frame.result = .ok
+      return .next(.transfer)
+
+    case .transfer:
+      if m.call.operation == .directIO && m.call.flags.contains(.write) {
+        m.writeThrough(handle, 0, m.call.value)
+      } else {
+        m.frame.result = Outcome(Int(m.readThrough(handle, 0)))
+        m.cpus[m.current].bytes[0] = UInt8(truncatingIfNeeded: m.frame.result.rawValue)
+      }
+      return .next(.unpin)
+
+    case .unpin:
+      guard m.handles[handle].state == .held else {
+        m.value = m.frame.result
+        m.handles[handle] = Handle()
+        return .finish
+      }
+      m.handles[handle].state = .released
+      let pfn = m.handles[handle].pages[0]
+      guard !pfn.isNone else { return .next(.unpin) }
+      return m.enter(PutPage.frame(m.owner(of: pfn), .pin), then: Step.unpin)
+    }
+  }
+}
+
+/// DMA through a reference somebody keeps.
+enum DMA: Body {
+  enum Step: UInt8, CaseIterable {
+    /// the device reads or writes
+    case transfer
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    operation == .dmaRead
+      ? Signature(
+        name: "dma_read", parameters: [.handle], weight: 2,
+        summary: "a device reads through the references of a handle; returns the first byte")
+      : Signature(
+        name: "dma_write", parameters: [.handle, .value], weight: 3,
+        summary: "a device writes through the references of a handle")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.handles[call.handle].state == .held
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let handle = m.call.handle
+    guard m.handles[handle].state == .held else {
+      m.value = Outcome(.badHandle)
+      return .finish
+    }
+    let first = Int(m.handles[handle].released)
+    if m.call.operation == .dmaWrite {
+      guard m.handles[handle].isWritable else {
+        m.value = Outcome(.fault)
+        return .finish
+      }
+      m.writeThrough(handle, first, m.call.value)
+      m.value = .ok
+    } else {
+      m.value = Outcome(Int(m.readThrough(handle, first)))
+    }
+    return .finish
+  }
+}
+
+/// read(2) from the pipe that vmsplice filled: copies, then drops the references.
+enum PipeRead: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `copy_page_to_iter()`
+    case copy
+    /// `generic_pipe_buf_release()`
+    case release
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    Signature(
+      name: "pipe_read", parameters: [.handle, .pages(default: 1)], weight: 2,
+      summary: "read pages out of a pipe and drop their references")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.handles[call.handle].state == .held && m.handles[call.handle].holder == .get
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let handle = m.call.handle
+    switch step {
+    case .copy:
+      guard isUseful(m.call, in: m) else {
+        m.value = Outcome(.badHandle)
+        return .finish
+      }
+      let isDone = m.frame.count == min(m.call.pages, UInt8(Limits.handlePages))
+      guard !isDone, m.handles[handle].released < m.handles[handle].count else {
+        return finish(handle, &m)
+      }
+      m.cpus[m.current].bytes[Int(m.frame.count)] = m.readThrough(
+        handle, Int(m.handles[handle].released))
+      m.frame.count += 1
+      return .next(.release)
+
+    case .release:
+      let pfn = m.handles[handle].pages[Int(m.handles[handle].released)]
+      m.handles[handle].released += 1
+      guard !pfn.isNone else { return .next(.copy) }
+      return m.enter(
+        PutPage.frame(m.owner(of: pfn), .get, times: m.handles[handle].times), then: Step.copy)
+    }
+  }
+
+  private static func finish(_ handle: HandleID, _ m: inout Machine) -> Transition<Step> {
+    if m.handles[handle].released == m.handles[handle].count {
+      m.handles[handle].state = .released
+    }
+    m.value = Outcome(Int(m.frame.count))
+    return .finish
+  }
+}
+
+extension Machine {
+  /// A device reads one page of a handle; the zero page reads as zero.
+  mutating func readThrough(_ handle: HandleID, _ position: Int) -> UInt8 {
+    let pfn = handles[handle].pages[position]
+    guard !pfn.isNone else { return 0 }
+    let origin = handles[handle].origins[position]
+    let value = memory[pfn]
+    if let expected = expectedThrough(origin, pfn) {
+      emit(.read(value: value, expected: expected, pfn))
+    }
+    return value
+  }
+
+  /// A device writes one page of a handle.
+  mutating func writeThrough(_ handle: HandleID, _ position: Int, _ value: UInt8) {
+    let pfn = handles[handle].pages[position]
+    guard !pfn.isNone else { return }
+    memory[pfn] = value
+    remember(value, at: handles[handle].origins[position], pfn)
+  }
+
+  /// What the memory a reference was taken for ought to hold, while the page still is it.
+  private func expectedThrough(_ origin: Origin, _ pfn: PFN) -> UInt8? {
+    if pages[pfn].type == .fsdax {
+      let isStill = files[origin.file].blocks[origin.page] == Block(pfn: pfn)
+      return isStill ? files[origin.file].contents[origin.page] : nil
+    }
+    let vma = mms[origin.mm].vmas[origin.mapping]
+    let isStill = vma.ptes[origin.page].pfn == pfn && vma.copies.contains(origin.page)
+    return isStill ? vma.copyValues[origin.page] : nil
+  }
+}

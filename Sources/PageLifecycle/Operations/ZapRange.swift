@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+
+/// Clears the page-table entries of a range of one VMA; `zap_pte_range()`.
+///
+/// Registers: mm, mapping, page ..< end, flags.  A PMD entry that is touched goes whole.
+enum ZapRange: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `pte_offset_map_lock()`
+    case lockPageTable
+    /// `ptep_get_and_clear_full()`
+    case clearPTE
+    /// `folio_remove_rmap_ptes()`
+    case removeRmap
+    /// `tlb_flush_mmu_tlbonly()`
+    case flushTLB
+    /// `pte_unmap_unlock()`
+    case unlockPageTable
+    /// `free_pages_and_swap_cache()`: the queued put
+    case putGathered
+    /// Only where a specimen flushes too late.
+    case flushLate
+  }
+
+  static func frame(
+    _ mm: MMID, _ mapping: MappingID, _ pages: Range<Int>, _ flags: CallFlags
+  ) -> Frame {
+    var frame = Frame(.zapRange)
+    frame.mm = mm
+    frame.mapping = mapping
+    frame.page = PageIndex(pages.lowerBound)
+    frame.end = PageIndex(pages.upperBound)
+    frame.flags = flags
+    return frame
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, mapping) = (m.frame.mm, m.frame.mapping)
+    switch step {
+    case .lockPageTable:
+      guard m.acquire(.pageTable(mm)) else { return .wait }
+      m.cpus[m.current].gatherMM = mm
+      m.cpus[m.current].gatherMapping = mapping
+      return .next(.clearPTE)
+
+    case .clearPTE:
+      while m.frame.page < m.frame.end, !isZappable(m.frame.page, m) {
+        m.frame.page = m.frame.page + 1
+      }
+      guard m.frame.page < m.frame.end else {
+        return .next(m.obeys(.flushesBeforePut) ? .flushTLB : .unlockPageTable)
+      }
+      return .next(clear(m.frame.page, &m) ? .removeRmap : .clearPTE)
+
+    case .removeRmap:
+      m.removeRmap(m.owner(of: m.cpus[m.current].gathered[m.frame.page].pfn))
+      m.frame.page = m.frame.page + 1
+      return .next(.clearPTE)
+
+    case .flushTLB:
+      m.flushTLBs(of: mm)
+      return .next(.unlockPageTable)
+
+    case .unlockPageTable:
+      m.release(.pageTable(mm))
+      m.frame.page = PageIndex(0)
+      return .next(.putGathered)
+
+    case .putGathered:
+      while m.frame.page.position < Limits.filePages {
+        let pte = m.cpus[m.current].gathered[m.frame.page]
+        m.frame.page = m.frame.page + 1
+        guard pte.kind == .page, m.countsMappings(of: pte.pfn) else { continue }
+        m.cpus[m.current].gathered[PageIndex(m.frame.page.position - 1)].kind = .none
+        return m.enter(PutPage.frame(m.owner(of: pte.pfn), .gather), then: Step.putGathered)
+      }
+      if m.cpus[m.current].stale.isEmpty {
+        forgetGathered(&m)
+        return .finish
+      }
+      return .next(.flushLate)
+
+    case .flushLate:
+      m.flushTLBs(of: mm)
+      forgetGathered(&m)
+      return .finish
+    }
+  }
+
+  private static func isZappable(_ page: PageIndex, _ m: Machine) -> Bool {
+    let pte = m.mms[m.frame.mm].vmas[m.frame.mapping].ptes[page]
+    switch pte.kind {
+    case .none: return false
+    case .zero: return true
+    case .page: return m.pages[pte.pfn].type != .system || m.frame.flags.contains(.evenCows)
+    }
+  }
+
+  /// Clears one entry, a PMD whole; true when a page has lost a mapping it counts.
+  private static func clear(_ page: PageIndex, _ m: inout Machine) -> Bool {
+    let (mm, mapping) = (m.frame.mm, m.frame.mapping)
+    let pte = m.mms[mm].vmas[mapping].ptes[page]
+    if m.frame.flags.contains(.forgetsCopies) { m.mms[mm].vmas[mapping].copies.remove(page) }
+    guard pte.kind == .page else {
+      m.clearPTE(mm, mapping, page)
+      m.frame.page = page + 1
+      return false
+    }
+    m.clearPTE(mm, mapping, page)
+    m.cpus[m.current].gathered[page] = pte.wholePMD(at: page)
+    m.cpus[m.current].stale.insert(page)
+    if !m.obeys(.keepsMappingOnZap) && m.pages[pte.pfn].type == .fsdax {
+      m.disassociate(m.owner(of: pte.pfn))
+    }
+    guard m.countsMappings(of: pte.pfn) else {
+      m.frame.page = page + 1
+      return false
+    }
+    m.ledger.take(.gather, of: m.owner(of: pte.pfn))
+    return true
+  }
+
+  private static func forgetGathered(_ m: inout Machine) {
+    m.cpus[m.current].gathered = Table(repeating: .none)
+    m.value = .ok
+  }
+}
+
+extension Machine {
+  /// Every TLB drops its translations of an address space, other CPUs' unfinished zaps included:
+  /// `tlb_finish_mmu()` of a nested gather flushes all.
+  mutating func flushTLBs(of mm: MMID) {
+    for cpu in cpus.indices where cpus[cpu].gatherMM == mm { cpus[cpu].stale = Bits() }
+  }
+
+  /// Takes a page-table entry away, in the ledger and in its file's count.
+  mutating func clearPTE(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) {
+    let pte = mms[mm].vmas[mapping].ptes[page]
+    let first = pte.isPMD ? File.firstOfPMD(page) : page
+    for offset in 0..<pte.span {
+      let part = mms[mm].vmas[mapping].ptes[first + offset]
+      book(
+        part, isFirst: offset == 0, -1, mms[mm].vmas[mapping].file,
+        mms[mm].vmas[mapping].filePage(first + offset))
+      mms[mm].vmas[mapping].ptes[first + offset] = .none
+    }
+  }
+
+  /// Writes a page-table entry, in the ledger and in its file's count; `set_pte_at()`.
+  mutating func setPTE(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex, _ pte: PTE) {
+    let first = pte.isPMD ? File.firstOfPMD(page) : page
+    for offset in 0..<pte.span {
+      var part = pte
+      if pte.kind == .page { part.pfn = PFN(pte.pfn.position + offset) }
+      book(
+        part, isFirst: offset == 0, 1, mms[mm].vmas[mapping].file,
+        mms[mm].vmas[mapping].filePage(first + offset))
+      mms[mm].vmas[mapping].ptes[first + offset] = part
+    }
+  }
+
+  /// A folio's PMD entry is one mapping of its head; elsewhere each page is mapped.
+  private mutating func book(
+    _ pte: PTE, isFirst: Bool, _ change: Int, _ file: FileID, _ index: PageIndex
+  ) {
+    guard pte.kind == .page else { return }
+    let owner = owner(of: pte.pfn)
+    touch(owner)
+    if isFirst || !pte.isPMD || !pages[owner].isHead {
+      if change > 0 { ledger.take(.map, of: owner) } else { ledger.drop(.map, of: owner) }
+    }
+    guard pages[pte.pfn].type == .fsdax else { return }
+    files[file].present[index] = UInt8(Int(files[file].present[index]) + change)
+    touch(file)
+  }
+}
+
+/// Zaps a range of a file from every address space; `unmap_mapping_range()`.
+///
+/// Registers: file, page ..< end in pages of the file, flags.
+enum UnmapMappingRange: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `vma_interval_tree_foreach()`
+    case nextVMA
+  }
+
+  static func frame(_ file: FileID, _ pages: Range<Int>, _ flags: CallFlags) -> Frame {
+    var frame = Frame(.unmapMappingRange)
+    frame.file = file
+    frame.page = PageIndex(pages.lowerBound)
+    frame.end = PageIndex(pages.upperBound)
+    frame.flags = flags
+    return frame
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    while Int(m.frame.count) < Limits.mms * Limits.mappings {
+      let mm = MMID(Int(m.frame.count) / Limits.mappings)
+      let mapping = MappingID(Int(m.frame.count) % Limits.mappings)
+      m.frame.count += 1
+      guard m.mms[mm].isAlive, m.mms[mm].vmas[mapping].file == m.frame.file else { continue }
+      let offset = m.mms[mm].vmas[mapping].offset.position
+      let first = max(0, m.frame.page.position - offset)
+      let end = min(Limits.filePages, m.frame.end.position - offset)
+      guard first < end else { continue }
+      return m.enter(
+        ZapRange.frame(mm, mapping, first..<end, m.frame.flags), then: Step.nextVMA)
+    }
+    return .finish
+  }
+}

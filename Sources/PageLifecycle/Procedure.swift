@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+
+/// Every procedure, once: what programs call, and what those calls enter.
+///
+/// Add an operation here and in the two switches; names, operands, parser, generator and
+/// `list` follow from the ``Signature`` in its own file.
+package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
+  case idle
+  // What a program may call.
+  case mmap, munmap, mremap, fork, exit
+  case daxFault, load, store
+  case gup, gupFast, pinUserPages, pinUserPagesFast, vmsplice
+  case putPage, unpinUserPages, releasePages, pipeRead
+  case directIO, processVMReadv
+  case madviseDontneed, madviseHwpoison, memoryFailure
+  case open, close, unlink, evictInode
+  case ftruncate, fallocate, punchHole, zeroRange, collapseRange, pread, pwrite
+  case folioTryGet, dmaRead, dmaWrite
+  case memremapPages, memunmapPages
+  case signal, nextBlock, convertUnwritten
+  // What only other procedures enter.
+  case handleFault, daxFaultIO, zapRange, unmapMappingRange, breakLayouts, deleteEntries
+  case gupSlow, gupFastWalk, dropPage, putPages, iput, killPage
+}
+
+extension Procedure {
+  /// The type that holds the steps; the run loop switches in ``resume(_:)`` instead.
+  var body: any Body.Type {
+    switch self {
+    case .idle: Idle.self
+    case .mmap: Mmap.self
+    case .munmap: Munmap.self
+    case .mremap: Mremap.self
+    case .fork: Fork.self
+    case .exit: Exit.self
+    case .daxFault, .load, .store: CPUAccess.self
+    case .gup, .gupFast, .pinUserPages, .pinUserPagesFast, .vmsplice: GetUserPages.self
+    case .putPage, .unpinUserPages, .releasePages, .putPages: PutPages.self
+    case .pipeRead: PipeRead.self
+    case .directIO, .processVMReadv: ShortPin.self
+    case .madviseDontneed: MadviseDontneed.self
+    case .madviseHwpoison, .memoryFailure: MemoryFailure.self
+    case .open: Open.self
+    case .close: Close.self
+    case .unlink: Unlink.self
+    case .evictInode: EvictInode.self
+    case .ftruncate, .punchHole, .zeroRange, .collapseRange: ChangeLayout.self
+    case .fallocate: Fallocate.self
+    case .pread, .pwrite: FileIO.self
+    case .folioTryGet: FolioTryGet.self
+    case .dmaRead, .dmaWrite: DMA.self
+    case .memremapPages: MemremapPages.self
+    case .memunmapPages: MemunmapPages.self
+    case .signal: Signal.self
+    case .nextBlock: NextBlock.self
+    case .convertUnwritten: ConvertUnwritten.self
+    case .handleFault: HandleFault.self
+    case .daxFaultIO: DaxFault.self
+    case .zapRange: ZapRange.self
+    case .unmapMappingRange: UnmapMappingRange.self
+    case .breakLayouts: BreakLayouts.self
+    case .deleteEntries: DeleteEntries.self
+    case .gupSlow: GupSlow.self
+    case .gupFastWalk: GupFast.self
+    case .dropPage: PutPage.self
+    case .iput: Iput.self
+    case .killPage: KillPage.self
+    }
+  }
+
+  @inline(__always)
+  func resume(_ m: inout Machine) -> Progress {
+    switch self {
+    case .idle: Idle.resume(&m)
+    case .mmap: Mmap.resume(&m)
+    case .munmap: Munmap.resume(&m)
+    case .mremap: Mremap.resume(&m)
+    case .fork: Fork.resume(&m)
+    case .exit: Exit.resume(&m)
+    case .daxFault, .load, .store: CPUAccess.resume(&m)
+    case .gup, .gupFast, .pinUserPages, .pinUserPagesFast, .vmsplice: GetUserPages.resume(&m)
+    case .putPage, .unpinUserPages, .releasePages, .putPages: PutPages.resume(&m)
+    case .pipeRead: PipeRead.resume(&m)
+    case .directIO, .processVMReadv: ShortPin.resume(&m)
+    case .madviseDontneed: MadviseDontneed.resume(&m)
+    case .madviseHwpoison, .memoryFailure: MemoryFailure.resume(&m)
+    case .open: Open.resume(&m)
+    case .close: Close.resume(&m)
+    case .unlink: Unlink.resume(&m)
+    case .evictInode: EvictInode.resume(&m)
+    case .ftruncate, .punchHole, .zeroRange, .collapseRange: ChangeLayout.resume(&m)
+    case .fallocate: Fallocate.resume(&m)
+    case .pread, .pwrite: FileIO.resume(&m)
+    case .folioTryGet: FolioTryGet.resume(&m)
+    case .dmaRead, .dmaWrite: DMA.resume(&m)
+    case .memremapPages: MemremapPages.resume(&m)
+    case .memunmapPages: MemunmapPages.resume(&m)
+    case .signal: Signal.resume(&m)
+    case .nextBlock: NextBlock.resume(&m)
+    case .convertUnwritten: ConvertUnwritten.resume(&m)
+    case .handleFault: HandleFault.resume(&m)
+    case .daxFaultIO: DaxFault.resume(&m)
+    case .zapRange: ZapRange.resume(&m)
+    case .unmapMappingRange: UnmapMappingRange.resume(&m)
+    case .breakLayouts: BreakLayouts.resume(&m)
+    case .deleteEntries: DeleteEntries.resume(&m)
+    case .gupSlow: GupSlow.resume(&m)
+    case .gupFastWalk: GupFast.resume(&m)
+    case .dropPage: PutPage.resume(&m)
+    case .iput: Iput.resume(&m)
+    case .killPage: KillPage.resume(&m)
+    }
+  }
+}
+
+extension Procedure {
+  /// How a program calls it; nil where it cannot.
+  package var signature: Signature? { body.signature(of: self) }
+  /// The name in program texts: the signature's, or the procedure's own.
+  package var name: String { signature?.name ?? String(describing: self) }
+  /// The names of its steps, in order.
+  package var stepNames: [String] { body.stepNames }
+  /// Whether a generator may expect a call to do something in this state.
+  package static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    call.operation.body.isUseful(call, in: m)
+  }
+  /// What programs may call, in order.
+  package static let operations = Procedure.allCases.filter { $0.signature != nil }
+}
+
+/// What an idle CPU's frame holds; it has no steps to execute.
+enum Idle: Body {
+  enum Step: UInt8, CaseIterable { case nothing }
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> { .finish }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+
+/// One switch of a protocol, stated as what a correct kernel does.
+///
+/// A protocol obeys a rule or breaks it.  Where a released kernel breaks one, that is a known
+/// bug of its era, and obeying the rule is the repair.
+package enum Rule: UInt8, CaseIterable, Sendable {
+  case scansUnmappedFiles
+  case examinesLockedEntries
+  case waitsAtEviction
+  case drainsBeforeUnbind
+  case waitsForIdlePage
+  case wakesOnBulkRelease
+  case wakesOnUnpin
+  case wakesWhereWaitersSleep
+  case rechecksPTE
+  case rechecksPMD
+  case flushesBeforePut
+  case keepsMappingOnZap
+  case keepsPrivateCopies
+  case ignoresZeroEntries
+  case rescansAfterSleeping
+  case deletesEntriesInBreak
+  case passesEntryWakeOn
+  case wakesOnEntryUnlock
+  case waitsOnPMDQueue
+  case copiesPinnedPagesAtFork
+  case unsharesBeforePin
+  case refusesLongterm
+  case putsPagemapOnEveryPath
+  case splitsFolioOnDelete
+  case getsBeforeMapping
+}
+
+package struct RuleInfo: Sendable {
+  package var rule: Rule
+  /// The catalogue name of the bug a kernel has that breaks it.
+  package var bug: String
+  package var meaning: String
+  /// What a fuzzer must find when only this rule is broken.
+  package var breaks: [Invariant]
+  package var source: String
+}
+
+extension Rule {
+  /// Program texts and `list` use this name.
+  package var name: String { String(describing: self) }
+
+  package init?(name: String) {
+    guard let rule = Rule.allCases.first(where: { $0.name == name }) else { return nil }
+    self = rule
+  }
+}
+
+/// A set of rules, one bit each.
+package struct RuleSet: Equatable, Hashable, Sendable {
+  package var rawValue: UInt64 = 0
+  package init(rawValue: UInt64 = 0) { self.rawValue = rawValue }
+  package init(_ rules: [Rule]) { for rule in rules { insert(rule) } }
+  package static let all = RuleSet(Rule.allCases)
+  @inline(__always)
+  package func contains(_ rule: Rule) -> Bool { rawValue & (1 << UInt64(rule.rawValue)) != 0 }
+  package mutating func insert(_ rule: Rule) { rawValue |= 1 << UInt64(rule.rawValue) }
+  package mutating func remove(_ rule: Rule) { rawValue &= ~(1 << UInt64(rule.rawValue)) }
+  package var members: [Rule] { Rule.allCases.filter(contains) }
+  package func subtracting(_ other: RuleSet) -> RuleSet {
+    RuleSet(rawValue: rawValue & ~other.rawValue)
+  }
+  package func union(_ other: RuleSet) -> RuleSet {
+    RuleSet(rawValue: rawValue | other.rawValue)
+  }
+}
+
+/// What the machine reads of a protocol while it runs: plain numbers and switches.
+package struct Rules: Sendable, Equatable {
+  /// `_refcount` of an idle FS_DAX page: `memremap_pages()` leaves it there.
+  package var idleCount: Int32 = 0
+  /// Each PTE of a FS_DAX page holds a reference and counts in `_mapcount`.
+  package var countsMappings = true
+  /// Waiters for an idle page sleep on the address of `_refcount`, not of the page.
+  package var waitsOnRefcount = false
+  /// `dax_break_layout()` deletes the entries of its range once nothing is busy.
+  package var breakDeletesEntries = true
+  /// GUP takes a pgmap reference around each FS_DAX PTE.
+  package var gupTakesPagemap = false
+  /// A PMD entry is one folio: counts live in its head page.
+  package var hasLargeFolios = true
+  /// ext4 breaks layouts before it looks whether a punch lies beyond the end of the file.
+  package var breaksBeyondEnd = true
+  /// The rules this kernel obeys.
+  package var obeyed = RuleSet.all
+  /// Invariants this era does not promise.
+  package var exempt = InvariantSet()
+}
+
+/// A set of invariants, one bit each.
+package struct InvariantSet: Sendable, Equatable {
+  package var rawValue: UInt64 = 0
+  package init(_ invariants: [Invariant] = []) {
+    for invariant in invariants { rawValue |= 1 << UInt64(invariant.rawValue) }
+  }
+  @inline(__always)
+  package func contains(_ invariant: Invariant) -> Bool {
+    rawValue & (1 << UInt64(invariant.rawValue)) != 0
+  }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+
+/// The reference-count protocol of one kernel era: its design, and the bugs it shipped with.
+package struct Protocol: Sendable, Equatable {
+  package var name: String
+  package var summary: String
+  package var source: String
+  /// The era's design, obeying every rule.
+  package var design: Rules
+  /// Rules the released kernels broke, and where that is known from.
+  package var knownBugs: [KnownBug]
+
+  package struct KnownBug: Sendable, Equatable {
+    package var rule: Rule
+    package var source: String
+    init(_ rule: Rule, _ source: String) { (self.rule, self.source) = (rule, source) }
+  }
+
+  package var knownBugSet: RuleSet { RuleSet(knownBugs.map(\.rule)) }
+}
+
+extension Protocol {
+  /// Add a protocol here; command line, tests and campaign read this list.
+  package static let all: [Protocol] = [v6_1, v6_12, v6_18]
+
+  static let v6_1 = Protocol(
+    name: "v6.1",
+    summary: """
+      v6.1 to v6.14.  An idle fsdax page has refcount 1; page tables hold no reference of it \
+      and its mapcount stays 0.  Waiters sleep until the count is 1 again.
+      """,
+    source: "recorded traces of 6.1.192; ef233450898f, 0dc45ca1ce18",
+    design: eraE(breaksBeyondEnd: false), knownBugs: eraEBugs)
+
+  static let v6_12 = Protocol(
+    name: "v6.12",
+    summary: """
+      As v6.1, with the order of ext4's punch hole since then: layouts are broken before the \
+      range is compared with the end of the file.
+      """,
+    source: "recorded traces of 6.12.107",
+    design: eraE(breaksBeyondEnd: true), knownBugs: eraEBugs)
+
+  static let v6_18 = Protocol(
+    name: "v6.18",
+    summary: """
+      v6.15 and later.  An idle fsdax page has refcount 0; each page-table entry holds a \
+      reference and counts in the mapcount.  Breaking layouts deletes the entries, and \
+      eviction waits for the last reference.
+      """,
+    source: "recorded traces of 7.2.13; 38607c62b34b",
+    design: Rules(),
+    knownBugs: [KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3")])
+
+  private static func eraE(breaksBeyondEnd: Bool) -> Rules {
+    var rules = Rules()
+    rules.idleCount = 1
+    rules.countsMappings = false
+    rules.waitsOnRefcount = true
+    rules.breakDeletesEntries = false
+    rules.gupTakesPagemap = true
+    rules.hasLargeFolios = false
+    rules.breaksBeyondEnd = breaksBeyondEnd
+    // These eras test "trunc && refcount > 1" by a warning only, and delete entries later.
+    rules.exempt = InvariantSet([.I24, .I35])
+    return rules
+  }
+
+  private static let eraEBugs = [
+    KnownBug(.scansUnmappedFiles, "cee91fa13a8e, fixed in v6.15"),
+    KnownBug(.examinesLockedEntries, "6be3e21d25ca, fixed in v6.15"),
+    KnownBug(.waitsAtEviction, "0e2f80afcfa6, fixed in v6.15"),
+    KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 6.12"),
+  ]
+}
+
+/// A protocol with rules repaired or broken: what a machine obeys, as program texts write it.
+///
+/// `v6.1` is the kernel as released, `v6.1+repaired` has no known bug, `v6.1 +rule` repairs
+/// one, `v6.18+repaired -rule` is a specimen.
+package struct Variant: Equatable, Sendable {
+  package var base: Protocol
+  package var isRepaired = false
+  package var repaired = RuleSet()
+  package var broken = RuleSet()
+
+  package init(
+    _ base: Protocol, repaired: RuleSet = RuleSet(), broken: RuleSet = RuleSet(),
+    isRepaired: Bool = false
+  ) {
+    self.base = base
+    self.isRepaired = isRepaired
+    self.repaired = repaired
+    self.broken = broken
+  }
+
+  package var rules: Rules {
+    var rules = base.design
+    if !isRepaired {
+      rules.obeyed = rules.obeyed.subtracting(base.knownBugSet.subtracting(repaired))
+    }
+    rules.obeyed = rules.obeyed.subtracting(broken)
+    return rules
+  }
+
+  package var name: String {
+    var name = base.name + (isRepaired ? "+repaired" : "")
+    for rule in repaired.members { name += " +\(rule.name)" }
+    for rule in broken.members { name += " -\(rule.name)" }
+    return name
+  }
+
+  /// The same variant with some rules obeyed.
+  package func obeying(_ rules: RuleSet) -> Variant {
+    var variant = self
+    variant.broken = broken.subtracting(rules)
+    if !isRepaired {
+      let known = RuleSet(rawValue: rules.rawValue & base.knownBugSet.rawValue)
+      variant.repaired = repaired.union(known.subtracting(broken))
+    }
+    return variant
+  }
+
+  /// Reads a name as ``name`` writes it; nil names the word that is wrong.
+  package static func parse(_ words: [Substring]) throws(UnknownWord) -> Variant {
+    guard let first = words.first else { throw UnknownWord(word: "", expected: "a protocol") }
+    let isRepaired = first.hasSuffix("+repaired")
+    let baseName = isRepaired ? first.dropLast("+repaired".count) : first
+    guard let base = Protocol.all.first(where: { $0.name == baseName }) else {
+      let names = Protocol.all.map(\.name).joined(separator: ", ")
+      throw UnknownWord(word: String(first), expected: "one of \(names), or one with +repaired")
+    }
+    var variant = Variant(base, isRepaired: isRepaired)
+    for word in words.dropFirst() {
+      guard let sign = word.first, sign == "+" || sign == "-",
+        let rule = Rule(name: String(word.dropFirst()))
+      else {
+        throw UnknownWord(word: String(word), expected: "+RULE or -RULE; see 'list rules'")
+      }
+      if sign == "+" { variant.repaired.insert(rule) } else { variant.broken.insert(rule) }
+    }
+    return variant
+  }
+
+  package struct UnknownWord: Error, Equatable {
+    package var word: String
+    package var expected: String
+  }
+}

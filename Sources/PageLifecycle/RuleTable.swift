@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+
+extension Rule {
+  /// What each rule says, what must be found when a kernel breaks it, and where that is known.
+  package var info: RuleInfo {
+    let (bug, meaning, breaks, source): (String, String, [Invariant], String) =
+      switch self {
+      case .scansUnmappedFiles:
+        (
+          "M-MAPPED", "breaking layouts looks for busy pages even where no VMA maps the file",
+          [.I27], "cee91fa13a8e"
+        )
+      case .examinesLockedEntries:
+        (
+          "M-SKIP", "the busy scan waits for a locked entry and examines it",
+          [.I27], "6be3e21d25ca"
+        )
+      case .waitsAtEviction:
+        ("M-EVICT", "inode eviction waits for busy pages first", [.I27], "0e2f80afcfa6")
+      case .drainsBeforeUnbind:
+        (
+          "M-UNBIND", "files are evicted before memunmap_pages() removes their pages",
+          [.I18, .I19], "reference kernels 6.12, 7.2 and 7.3: oops after unbind"
+        )
+      case .waitsForIdlePage:
+        (
+          "M-TRUNCGUP", "truncate waits until no page of its range is busy",
+          [.I27, .I24], "seed 001; d2c997c0f145"
+        )
+      case .wakesOnBulkRelease:
+        (
+          "M-RELPAGES", "release_pages() notices the idle transition of an fsdax page",
+          [.I55, .I56], "seed 003, mm/swap.c"
+        )
+      case .wakesOnUnpin:
+        (
+          "M-FOLIOPUT", "unpin_user_pages() notices the idle transition of an fsdax page",
+          [.I55, .I56], "f4f451a16dd1"
+        )
+      case .wakesWhereWaitersSleep:
+        (
+          "M-WAKEADDR", "waker and waiter of an idle page use one address",
+          [.I60, .I55, .I56], "first patch of the 2022 series; K6.18"
+        )
+      case .rechecksPTE:
+        (
+          "M-NORECHECK", "gup_fast reads the PTE again after it took the reference",
+          [.I43, .I27, .I24, .I54], "gup_fast_pte_range()"
+        )
+      case .rechecksPMD:
+        (
+          "M-STALEPMD", "gup_fast reads the PMD again after it took references",
+          [.I43, .I27, .I24, .I54], "gup_fast_pmd_leaf()"
+        )
+      case .flushesBeforePut:
+        (
+          "M-NOFLUSH", "zap flushes TLBs before the page can be reused",
+          [.I27, .I54], "tlb_finish_mmu()"
+        )
+      case .keepsMappingOnZap:
+        (
+          "M-MAPCLR", "zap removes page-table entries and leaves page->mapping alone",
+          [.I24, .I25, .I32], "seed 001"
+        )
+      case .keepsPrivateCopies:
+        (
+          "M-COWUNMAP", "the layout scan leaves private copies mapped",
+          [.I54], "V. Goyal's fix of 5fac7408d828"
+        )
+      case .ignoresZeroEntries:
+        (
+          "M-ZEROENT", "zero and empty entries are never taken for device pages",
+          [.I33], "98c183a4fccf"
+        )
+      case .rescansAfterSleeping:
+        (
+          "M-SKIP2", "the scan examines an entry it slept for again",
+          [.I35, .I27], "dd59137bfe70"
+        )
+      case .deletesEntriesInBreak:
+        (
+          "M-STALEENT", "breaking layouts deletes the entries it found idle",
+          [.I35], "bde708f1a65d"
+        )
+      case .passesEntryWakeOn:
+        (
+          "M-ENTNOWAKE", "whoever finds an entry gone wakes the next waiter",
+          [.I57, .I56], "237388320def"
+        )
+      case .wakesOnEntryUnlock:
+        (
+          "M-UNLOCKED0", "unlocking an entry wakes its next waiter",
+          [.I57, .I56], "missed wakeup in put_unlocked_entry()"
+        )
+      case .waitsOnPMDQueue:
+        (
+          "M-PMDWQ", "a waiter for a PMD entry sleeps on the queue of its first index",
+          [.I57, .I56], "23c84eb78375"
+        )
+      case .copiesPinnedPagesAtFork:
+        (
+          "M-FORKPIN", "fork copies a pinned anonymous page for the child",
+          [.I41, .I54], "70e806e4e645"
+        )
+      case .unsharesBeforePin:
+        (
+          "M-VMSPLICE", "a read pin of a shared anonymous page copies it first",
+          [.I41, .I54], "17839856fd58"
+        )
+      case .refusesLongterm:
+        (
+          "M-LTFSDAX", "FOLL_LONGTERM on fsdax is refused",
+          [.I42], "2bb6d2837083, 7af75561e171"
+        )
+      case .putsPagemapOnEveryPath:
+        (
+          "M-PGMAPLEAK", "gup puts its pgmap reference on every path",
+          [.I20, .I56], "seed 003; mm/gup.c"
+        )
+      case .splitsFolioOnDelete:
+        (
+          "M-COMPRESET", "deleting a PMD entry makes its pages small again",
+          [.I17, .I6, .I25], "K6.18 dax_folio_put()"
+        )
+      case .getsBeforeMapping:
+        (
+          "M-NOREFMAP", "a page-table entry that counts takes its reference",
+          [.I1, .I2, .I5], "seed 001: the DAX-gup mistake"
+        )
+      }
+    return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)
+  }
+}
+
+/// A protocol with one rule broken, and the verdict that must produce.
+package struct Specimen: Sendable {
+  package var name: String
+  package var variant: Variant
+  package var rule: Rule
+  package var breaks: [Invariant] { rule.info.breaks }
+  package var source: String { rule.info.source }
+
+  /// Every rule broken alone on each repaired protocol that has the mechanism.
+  package static let all: [Specimen] = Protocol.all.flatMap { base in
+    Rule.allCases.filter { $0.isMeaningful(in: base.design) }.map { rule in
+      Specimen(
+        name: "\(rule.info.bug)@\(base.name)",
+        variant: Variant(base, broken: RuleSet([rule]), isRepaired: true), rule: rule)
+    }
+  }
+}
+
+extension Rule {
+  /// Whether breaking the rule changes anything under a design.
+  package func isMeaningful(in design: Rules) -> Bool {
+    switch self {
+    case .rescansAfterSleeping, .deletesEntriesInBreak: design.breakDeletesEntries
+    case .wakesOnBulkRelease, .wakesOnUnpin: design.idleCount == 1
+    case .putsPagemapOnEveryPath: design.gupTakesPagemap
+    case .splitsFolioOnDelete: design.hasLargeFolios
+    case .ignoresZeroEntries, .getsBeforeMapping: design.countsMappings
+    default: true
+    }
+  }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+
+/// Folds the words of one object into 64 bits.
+struct Digest {
+  private(set) var value: UInt64
+
+  init(_ kind: UInt64, _ position: Int) {
+    value = (kind << 32 | UInt64(position)) &* 0xD6E8_FEB8_6659_FD93
+  }
+
+  @inline(__always)
+  mutating func mix(_ word: UInt64) {
+    value = (value ^ word) &* 0x9E37_79B9_7F4A_7C15
+    value ^= value >> 29
+  }
+  @inline(__always)
+  mutating func mix(_ word: Int32) { mix(UInt64(UInt32(bitPattern: word))) }
+  @inline(__always)
+  mutating func mix(_ a: UInt8, _ b: UInt8, _ c: UInt8 = 0, _ d: UInt8 = 0) {
+    mix(UInt64(a) | UInt64(b) << 8 | UInt64(c) << 16 | UInt64(d) << 24)
+  }
+  @inline(__always)
+  mutating func mix(_ flag: Bool) { mix(flag ? 1 : UInt64(2)) }
+}
+
+extension Machine {
+  /// A hash of everything a later step can depend on, combined by XOR from one hash an object.
+  ///
+  /// Equal on every machine and in every build; verdicts, counters of steps and the bytes a
+  /// call has read are no part of it.
+  package var stateHash: UInt64 {
+    var hash: UInt64 = 0
+    for pfn in pages.indices { hash ^= digest(pfn) }
+    for file in files.indices { hash ^= digest(file) }
+    for mm in mms.indices { hash ^= digest(mm) }
+    for handle in handles.indices where handles[handle].state != .unused {
+      hash ^= digest(handle)
+    }
+    for cpu in cpus.indices where cpus[cpu].isActive { hash ^= digest(cpu) }
+    var rest = Digest(9, 0)
+    rest.mix(UInt64(freeBlocks.rawValue) | UInt64(freeRAM.rawValue) << 32)
+    rest.mix(pgmap.references)
+    rest.mix(pgmap.lookups)
+    rest.mix(pgmap.own)
+    rest.mix(pgmap.state.rawValue, pgmap.hasExited ? 1 : 0, blockChoiceCount, isEnding ? 1 : 0)
+    for position in 0..<Int(blockChoiceCount) { rest.mix(UInt64(blockChoices[position].rawValue)) }
+    return hash ^ rest.value
+  }
+
+  private func digest(_ pfn: PFN) -> UInt64 {
+    let page = pages[pfn]
+    var digest = Digest(1, pfn.position)
+    digest.mix(page.refcount)
+    digest.mix(page.mapcount)
+    digest.mix(page.pincount)
+    digest.mix(
+      page.mapping.rawValue, page.index.rawValue, page.word1.rawValue, page.head.rawValue)
+    digest.mix(page.flags.rawValue, page.type.rawValue, page.exists ? 1 : 0, memory[pfn])
+    for holder in Holder.allCases { digest.mix(ledger[pfn][holder]) }
+    return digest.value
+  }
+
+  private func digest(_ file: FileID) -> UInt64 {
+    let inode = files[file]
+    var digest = Digest(2, file.position)
+    digest.mix(
+      inode.isAlive ? 1 : 0, inode.isLinked ? 1 : 0, inode.isEvicting ? 1 : 0, inode.descriptors)
+    digest.mix(UInt64(inode.size))
+    digest.mix(inode.nrpages)
+    for lock in [inode.inodeLock, inode.invalidateLock, inode.pagesLock] {
+      digest.mix(UInt64(lock.writer) | UInt64(lock.readers.rawValue) << 8)
+    }
+    for index in inode.entries.indices {
+      let (entry, block) = (inode.entries[index], inode.blocks[index])
+      digest.mix(
+        entry.kind.rawValue, entry.isLocked ? 1 : 0, entry.isPMD ? 1 : 0, entry.pfn.rawValue)
+      digest.mix(
+        block.pfn.rawValue, block.isUnwritten ? 1 : 0, inode.contents[index], inode.present[index])
+    }
+    return digest.value
+  }
+
+  private func digest(_ mm: MMID) -> UInt64 {
+    let space = mms[mm]
+    var digest = Digest(3, mm.position)
+    digest.mix(space.isAlive ? 1 : 0, space.hasPinned ? 1 : 0, space.writeProtectSequence)
+    for lock in [space.lock, space.pageTableLock] {
+      digest.mix(UInt64(lock.writer) | UInt64(lock.readers.rawValue) << 8)
+    }
+    for mapping in space.vmas.indices {
+      let vma = space.vmas[mapping]
+      guard !vma.isFree else { continue }
+      digest.mix(UInt64(mapping.rawValue) << 8 | 0xFF)
+      digest.mix(
+        vma.file.rawValue, vma.offset.rawValue, vma.isPrivate ? 1 : 0, vma.hasAnonVMA ? 1 : 0)
+      digest.mix(UInt64(vma.pages.rawValue) | UInt64(vma.copies.rawValue) << 32)
+      for page in vma.ptes.indices {
+        digest.mix(Self.bits(vma.ptes[page]) << 8 | UInt64(vma.copyValues[page]))
+      }
+    }
+    return digest.value
+  }
+
+  private static func bits(_ pte: PTE) -> UInt64 {
+    UInt64(pte.kind.rawValue) | UInt64(pte.pfn.rawValue) << 8
+      | (pte.isWritable ? 1 << 16 : 0) | (pte.isPMD ? 1 << 17 : 0)
+  }
+
+  private func digest(_ handle: HandleID) -> UInt64 {
+    let held = handles[handle]
+    var digest = Digest(4, handle.position)
+    digest.mix(held.state.rawValue, held.holder.rawValue, held.count, held.released)
+    digest.mix(held.times)
+    digest.mix(held.isLongterm)
+    digest.mix(held.isWritable)
+    for position in 0..<Int(held.count) {
+      let origin = held.origins[position]
+      digest.mix(UInt64(held.pages[position].rawValue))
+      digest.mix(
+        origin.file.rawValue, origin.mm.rawValue, origin.mapping.rawValue, origin.page.rawValue)
+    }
+    return digest.value
+  }
+
+  private func digest(_ cpu: CPUID) -> UInt64 {
+    let state = cpus[cpu]
+    var digest = Digest(5, cpu.position)
+    digest.mix(
+      state.depth, state.retries, state.isSignalled ? 1 : 0, state.hasInterruptsOff ? 1 : 0)
+    digest.mix(
+      state.wait.kind.rawValue, state.wait.object, state.wait.mode.rawValue, state.wait.ticket)
+    digest.mix(
+      state.wait.isWoken ? 1 : 0, state.wait.isInterruptible ? 1 : 0, state.isAsleep ? 1 : 0,
+      state.spinlocks)
+    digest.mix(Int32(state.value.rawValue))
+    digest.mix(Int32(state.transients))
+    digest.mix(Int32(state.lookups))
+    mix(state.call, into: &digest)
+    mix(state.frame, into: &digest)
+    for level in 0..<Int(state.depth) { mix(state.stack[level], into: &digest) }
+    digest.mix(state.gatherMM.rawValue, state.gatherMapping.rawValue)
+    digest.mix(UInt64(state.stale.rawValue))
+    for page in state.gathered.indices where state.gathered[page].kind != .none {
+      digest.mix(UInt64(page.rawValue) << 32 | Self.bits(state.gathered[page]))
+    }
+    return digest.value
+  }
+
+  private func mix(_ call: Call, into digest: inout Digest) {
+    digest.mix(
+      call.operation.rawValue, call.mm.rawValue, call.address.rawValue, call.file.rawValue)
+    digest.mix(call.page.rawValue, call.mapping.rawValue, call.handle.rawValue, call.pfn.rawValue)
+    digest.mix(call.cpu.rawValue, call.value, call.pages)
+    digest.mix(UInt64(call.times) | UInt64(call.flags.rawValue) << 16)
+  }
+
+  private func mix(_ frame: Frame, into digest: inout Digest) {
+    digest.mix(
+      frame.procedure.rawValue, frame.step, frame.mm.rawValue, frame.mapping.rawValue)
+    digest.mix(frame.page.rawValue, frame.end.rawValue, frame.file.rawValue, frame.index.rawValue)
+    digest.mix(frame.pfn.rawValue, frame.holder.rawValue, frame.handle.rawValue, frame.count)
+    digest.mix(Self.bits(frame.pte))
+    digest.mix(frame.times)
+    digest.mix(
+      UInt64(frame.flags.rawValue) | UInt64(UInt16(bitPattern: frame.result.rawValue)) << 16)
+  }
+}
