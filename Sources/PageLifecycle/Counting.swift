@@ -46,7 +46,7 @@ extension Machine {
     pages[pfn].refcount -= references
     touch(pfn)
     if pages[pfn].type == .fsdax {
-      return pages[pfn].refcount == rules.idleCount ? .idle : .stillReferenced
+      return isIdle(pfn) ? .idle : .stillReferenced
     }
     return pages[pfn].refcount == 0 ? .free : .stillReferenced
   }
@@ -69,7 +69,13 @@ extension Machine {
   }
 
   /// `dax_page_is_idle()`: the condition of the wait.
-  func isIdle(_ pfn: PFN) -> Bool { pages[pfn].refcount == rules.idleCount }
+  ///
+  /// v6.15 and later wait for a count of zero, which a page that was mapped again meanwhile does
+  /// not reach when its last user lets go.
+  func isIdle(_ pfn: PFN) -> Bool {
+    if obeys(.wakesWhenOnlyMapped) { return !isBusy(pfn) }
+    return pages[pfn].refcount == rules.idleCount
+  }
 
   /// `dax_busy_page()`: somebody but the page tables holds the page.
   func isBusy(_ pfn: PFN) -> Bool {

@@ -80,8 +80,18 @@ extension Machine {
 
   /// With every holder gone nobody may sleep, but for memunmap_pages() and mapped pages.
   mutating func judgeSleepers(mayWaitForPagemap: Bool) {
+    // Who waits for a lock waits for its holder; only where all do is that the deadlock itself.
+    var sleepers = Bits<CPUID>()
+    var lockWaiters = Bits<CPUID>()
     for cpu in cpus.indices where cpus[cpu].isActive {
-      if mayWaitForPagemap && cpus[cpu].wait.kind == .pagemap { continue }
+      switch cpus[cpu].wait.kind {
+      case .pagemap where mayWaitForPagemap: continue
+      case .lock: lockWaiters.insert(cpu)
+      default: sleepers.insert(cpu)
+      }
+    }
+    if sleepers.isEmpty { sleepers = lockWaiters }
+    while let cpu = sleepers.popFirst() {
       current = cpu
       report(.I56, .task(cpu), nil)
     }

@@ -86,6 +86,19 @@ extension Machine {
     return true
   }
 
+  /// Takes the mmap_lock of a process; a process that has ended meanwhile fails the call.
+  mutating func lockMM<Step: RawRepresentable<UInt8>>(
+    _ mm: MMID, _ mode: LockMode = .exclusive, then step: Step
+  ) -> Transition<Step> {
+    guard acquire(.mmap(mm), mode) else { return .wait }
+    guard mms[mm].isAlive else {
+      release(.mmap(mm), mode)
+      value = Outcome(.noProcess)
+      return .finish
+    }
+    return .next(step)
+  }
+
   /// Gives a lock back; whoever waits for it becomes runnable.
   @inline(__always)
   mutating func release(_ lock: LockID, _ mode: LockMode = .exclusive) {

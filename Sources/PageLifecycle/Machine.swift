@@ -148,6 +148,7 @@ package struct Machine: Sendable {
       cpus[current].stack[Int(depth) - 1] = Frame()
       return .advanced
     }
+    precondition(cpus[current].wait.kind == .none, "a call ended in a queue")
     emit(.callEnded)
     cpus[current].isActive = false
     cpus[current].frame = Frame()

@@ -107,6 +107,8 @@ package struct File: Sendable {
   package var isLinked = false
   package var isEvicting = false
   package var descriptors: UInt8 = 0
+  /// Calls that work on the file now; each holds `struct file` by `fdget()`.
+  package var callers: UInt8 = 0
   /// `i_size` in pages.
   package var size: UInt8 = 0
   package var inodeLock = RWLock()
@@ -139,7 +141,8 @@ package struct DevPagemap: Sendable {
 
 /// The pages a gup-like call obtained, until they are put.
 package struct Handle: Sendable {
-  package enum State: UInt8, Sendable { case unused, failed, held, released }
+  /// While it is being filled nobody but the filling call may use it.
+  package enum State: UInt8, Sendable { case unused, filling, failed, held, released }
   package var state = State.unused
   package var holder = Holder.get
   package var isLongterm = false

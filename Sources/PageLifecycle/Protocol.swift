@@ -30,6 +30,7 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case putsPagemapOnEveryPath
   case splitsFolioOnDelete
   case getsBeforeMapping
+  case wakesWhenOnlyMapped
 }
 
 package struct RuleInfo: Sendable {

@@ -50,7 +50,10 @@ extension Protocol {
       """,
     source: "recorded traces of 7.2.13; 38607c62b34b",
     design: Rules(),
-    knownBugs: [KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3")])
+    knownBugs: [
+      KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3"),
+      KnownBug(.wakesWhenOnlyMapped, "found by pagefuzz, then seen in 28 recorded sequences"),
+    ])
 
   private static func eraE(breaksBeyondEnd: Bool) -> Rules {
     var rules = Rules()

@@ -127,6 +127,12 @@ extension Rule {
           "M-NOREFMAP", "a page-table entry that counts takes its reference",
           [.I1, .I2, .I5], "seed 001: the DAX-gup mistake"
         )
+      case .wakesWhenOnlyMapped:
+        (
+          "M-REMAPWAIT",
+          "a page that was faulted in again during the wait is idle once only mappings hold it",
+          [.I56], "found by pagefuzz; traces of 7.2.13, fsdax-007 event 29"
+        )
       }
     return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)
   }
@@ -158,7 +164,7 @@ extension Rule {
     case .wakesOnBulkRelease, .wakesOnUnpin: design.idleCount == 1
     case .putsPagemapOnEveryPath: design.gupTakesPagemap
     case .splitsFolioOnDelete: design.hasLargeFolios
-    case .ignoresZeroEntries, .getsBeforeMapping: design.countsMappings
+    case .ignoresZeroEntries, .getsBeforeMapping, .wakesWhenOnlyMapped: design.countsMappings
     default: true
     }
   }

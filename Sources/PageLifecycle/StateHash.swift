@@ -65,7 +65,7 @@ extension Machine {
     var digest = Digest(2, file.position)
     digest.mix(
       inode.isAlive ? 1 : 0, inode.isLinked ? 1 : 0, inode.isEvicting ? 1 : 0, inode.descriptors)
-    digest.mix(UInt64(inode.size))
+    digest.mix(inode.size, inode.callers)
     digest.mix(inode.nrpages)
     for lock in [inode.inodeLock, inode.invalidateLock, inode.pagesLock] {
       digest.mix(UInt64(lock.writer) | UInt64(lock.readers.rawValue) << 8)

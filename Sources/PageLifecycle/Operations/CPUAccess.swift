@@ -48,11 +48,7 @@ enum CPUAccess: Body {
       return .next(.lockMM)
 
     case .lockMM:
-      guard m.mms[mm].isAlive else {
-        m.value = Outcome(.noProcess)
-        return .finish
-      }
-      return m.acquire(.mmap(mm), .shared) ? .next(.handleFault) : .wait
+      return m.lockMM(mm, .shared, then: Step.handleFault)
 
     case .handleFault:
       guard let (mapping, page) = m.resolve(mm, m.call.address) else {

@@ -6,8 +6,8 @@
 /// lock, invalidate lock, break the layouts of the whole inode, then change the file.
 enum ChangeLayout: Body {
   enum Step: UInt8, CaseIterable {
-    /// `inode_lock()`
-    case lockInode
+    /// `fdget()`, `inode_lock()`
+    case getFile, lockInode
     /// the range against `i_size`
     case checkRange
     /// `filemap_invalidate_lock()`
@@ -22,6 +22,8 @@ enum ChangeLayout: Body {
     case changeBlocks
     /// `filemap_invalidate_unlock()`, `inode_unlock()`
     case unlockInvalidate, unlockInode
+    /// `fdput()`
+    case putFile, leave
   }
 
   static func signature(of operation: Procedure) -> Signature? {
@@ -52,7 +54,7 @@ enum ChangeLayout: Body {
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let file = m.call.file
     switch step {
-    case .lockInode, .checkRange, .lockInvalidate, .breakLayouts, .checkBroken:
+    case .getFile, .lockInode, .checkRange, .lockInvalidate, .breakLayouts, .checkBroken:
       return begin(step, &m)
 
     case .setSize:
@@ -81,6 +83,12 @@ enum ChangeLayout: Body {
 
     case .unlockInode:
       m.release(.inode(file))
+      return .next(.putFile)
+
+    case .putFile:
+      return m.leaveFile(file, then: Step.leave)
+
+    case .leave:
       m.value = m.frame.result
       return .finish
     }
@@ -89,11 +97,10 @@ enum ChangeLayout: Body {
   private static func begin(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let file = m.call.file
     switch step {
+    case .getFile:
+      return m.enterFile(file) ? .next(.lockInode) : .finish
+
     case .lockInode:
-      guard m.files[file].isAlive, m.files[file].descriptors > 0 else {
-        m.value = Outcome(.badHandle)
-        return .finish
-      }
       return m.acquire(.inode(file)) ? .next(.checkRange) : .wait
 
     case .checkRange:
@@ -176,14 +183,16 @@ enum ChangeLayout: Body {
 /// fallocate(2) without a mode: blocks for a range, unwritten; `ext4_do_fallocate()`.
 enum Fallocate: Body {
   enum Step: UInt8, CaseIterable {
-    /// `inode_lock()`
-    case lockInode
+    /// `fdget()`, `inode_lock()`
+    case getFile, lockInode
     /// `ext4_alloc_file_blocks()`
     case allocateBlock
     /// `ext4_update_inode_size()`
     case setSize
     /// `inode_unlock()`
     case unlockInode
+    /// `fdput()`
+    case putFile, leave
   }
 
   static func signature(of operation: Procedure) -> Signature? {
@@ -199,11 +208,10 @@ enum Fallocate: Body {
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let file = m.call.file
     switch step {
+    case .getFile:
+      return m.enterFile(file) ? .next(.lockInode) : .finish
+
     case .lockInode:
-      guard m.files[file].isAlive, m.files[file].descriptors > 0 else {
-        m.value = Outcome(.badHandle)
-        return .finish
-      }
       m.frame.index = m.call.page
       m.frame.end = PageIndex(min(m.call.page.position + Int(m.call.pages), Limits.filePages))
       return m.acquire(.inode(file)) ? .next(.allocateBlock) : .wait
@@ -223,6 +231,12 @@ enum Fallocate: Body {
 
     case .unlockInode:
       m.release(.inode(file))
+      return .next(.putFile)
+
+    case .putFile:
+      return m.leaveFile(file, then: Step.leave)
+
+    case .leave:
       m.value = m.frame.result
       return .finish
     }

@@ -62,9 +62,11 @@ enum MemremapPages: Body {
 /// that when a device is unbound.
 enum MemunmapPages: Body {
   enum Step: UInt8, CaseIterable {
+    /// what a repaired unbind does before all: unmount, or fail with -EBUSY
+    case unmount
     /// `percpu_ref_kill()`
     case killReference
-    /// what a repaired unbind does first: evict every inode
+    /// `evict_inodes()` of that unmount
     case evictInode
     /// `percpu_ref_put_many()`
     case putReferences
@@ -88,6 +90,14 @@ enum MemunmapPages: Body {
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     switch step {
+    case .unmount:
+      let isBusy = m.files.indices.contains { m.isInUse($0) || m.files[$0].isEvicting }
+      guard !m.obeys(.drainsBeforeUnbind) || !isBusy else {
+        m.value = Outcome(.busy)
+        return .finish
+      }
+      return .next(.killReference)
+
     case .killReference:
       guard m.pgmap.state == .live else {
         m.value = Outcome(.noDevice)

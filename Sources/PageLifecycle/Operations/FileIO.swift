@@ -3,6 +3,8 @@
 /// pread(2) and pwrite(2) of one page of a DAX file; `dax_iomap_rw()`.
 enum FileIO: Body {
   enum Step: UInt8, CaseIterable {
+    /// `fdget()`
+    case getFile
     /// `inode_lock_shared()`, `inode_lock()`
     case lockInode
     /// `ext4_iomap_begin()`
@@ -15,6 +17,8 @@ enum FileIO: Body {
     case setSize
     /// `inode_unlock()`
     case unlockInode
+    /// `fdput()`
+    case putFile, leave
   }
 
   static func signature(of operation: Procedure) -> Signature? {
@@ -35,11 +39,10 @@ enum FileIO: Body {
     let (file, index) = (m.call.file, m.call.page)
     let isWrite = m.call.operation == .pwrite
     switch step {
+    case .getFile:
+      return m.enterFile(file) ? .next(.lockInode) : .finish
+
     case .lockInode:
-      guard m.files[file].isAlive, m.files[file].descriptors > 0 else {
-        m.value = Outcome(.badHandle)
-        return .finish
-      }
       return m.acquire(.inode(file), isWrite ? .exclusive : .shared) ? .next(.iomapBegin) : .wait
 
     case .iomapBegin:
@@ -76,6 +79,12 @@ enum FileIO: Body {
 
     case .unlockInode:
       m.release(.inode(file), isWrite ? .exclusive : .shared)
+      return .next(.putFile)
+
+    case .putFile:
+      return m.leaveFile(file, then: Step.leave)
+
+    case .leave:
       m.value = m.frame.result
       return .finish
     }

@@ -42,18 +42,13 @@ enum Fork: Body {
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     switch step {
     case .lockMM:
-      guard m.mms[parent].isAlive else {
-        m.value = Outcome(.noProcess)
-        return .finish
-      }
-      guard m.acquire(.mmap(parent)) else { return .wait }
-      if m.mms[child].isAlive {
+      return m.lockMM(parent, then: Step.beginWriteProtect)
+
+    case .beginWriteProtect:
+      guard !m.mms[child].isAlive else {
         m.frame.result = Outcome(.busy)
         return .next(.unlockMM)
       }
-      return .next(.beginWriteProtect)
-
-    case .beginWriteProtect:
       m.mms[parent].writeProtectSequence &+= 1
       m.mms[child] = MM()
       m.mms[child].isAlive = true
@@ -197,11 +192,7 @@ enum Exit: Body {
     let mm = m.call.mm
     switch step {
     case .lockMM:
-      guard m.mms[mm].isAlive else {
-        m.value = Outcome(.noProcess)
-        return .finish
-      }
-      return m.acquire(.mmap(mm)) ? .next(.zapVMA) : .wait
+      return m.lockMM(mm, then: Step.zapVMA)
 
     case .zapVMA:
       while m.frame.mapping.position < Limits.mappings {

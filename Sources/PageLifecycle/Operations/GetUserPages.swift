@@ -50,9 +50,9 @@ enum GetUserPages: Body {
 extension Machine {
   /// Makes an unused handle ready to receive pages; false while it still holds some.
   mutating func open(_ handle: HandleID, pin: Bool) -> Bool {
-    guard handles[handle].state != .held else { return false }
+    guard handles[handle].state != .held, handles[handle].state != .filling else { return false }
     handles[handle] = Handle()
-    handles[handle].state = .held
+    handles[handle].state = .filling
     handles[handle].holder = pin ? .pin : .get
     handles[handle].times = Int32(max(1, min(Int(call.times), Limits.times)))
     handles[handle].isWritable = call.flags.contains(.write)
@@ -62,7 +62,7 @@ extension Machine {
 
   /// A handle that obtained nothing is a failed one.
   mutating func close(_ handle: HandleID) {
-    if handles[handle].count == 0 { handles[handle].state = .failed }
+    handles[handle].state = handles[handle].count == 0 ? .failed : .held
   }
 
   /// The registers of a walk over the pages a call names.
@@ -137,11 +137,7 @@ enum GupSlow: Body {
     switch step {
     case .lockMM:
       m.frame.result = .ok
-      guard m.mms[m.frame.mm].isAlive else {
-        m.value = Outcome(.noProcess)
-        return .finish
-      }
-      return m.acquire(.mmap(m.frame.mm), .shared) ? .next(.checkVMA) : .wait
+      return m.lockMM(m.frame.mm, .shared, then: Step.checkVMA)
 
     case .checkVMA, .setHasPinned: return check(step, &m)
     case .lockPageTable, .readPTE, .getPagemap, .grab, .unlockPageTable:

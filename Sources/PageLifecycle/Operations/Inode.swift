@@ -21,6 +21,10 @@ enum Open: Body {
     let file = m.call.file
     let inode = m.files[file]
     // An inode being evicted, or alive without a name, still occupies its place.
+    guard m.pgmap.state == .live else {
+      m.value = Outcome(.noDevice)
+      return .finish
+    }
     guard !inode.isEvicting, !inode.isAlive || inode.isLinked, inode.descriptors < 255 else {
       m.value = Outcome(.busy)
       return .finish
@@ -75,6 +79,8 @@ enum Close: Body {
 /// unlink(2): the name goes at once, the inode with its last use.
 enum Unlink: Body {
   enum Step: UInt8, CaseIterable {
+    /// `lookup_one_qstr_excl()`, `ihold()`
+    case lookUp
     /// `inode_lock()` of the file
     case lockInode
     /// `drop_nlink()`
@@ -82,7 +88,7 @@ enum Unlink: Body {
     /// `inode_unlock()`
     case unlockInode
     /// `iput()`
-    case putInode
+    case putInode, leave
   }
 
   static func signature(of operation: Procedure) -> Signature? {
@@ -96,16 +102,22 @@ enum Unlink: Body {
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let file = m.call.file
     switch step {
-    case .lockInode:
-      guard m.files[file].isLinked else {
-        m.value = Outcome(.noEntry)
+    case .lookUp:
+      guard m.files[file].isLinked, !m.files[file].isEvicting else {
+        m.value = Outcome(m.files[file].isLinked ? .busy : .noEntry)
         return .finish
       }
+      m.files[file].isAlive = true
+      m.files[file].callers += 1
+      return .next(.lockInode)
+
+    case .lockInode:
       return m.acquire(.inode(file)) ? .next(.dropLink) : .wait
 
     case .dropLink:
+      // Two may have looked the name up; the second finds it gone.
+      if !m.files[file].isLinked { m.frame.result = Outcome(.noEntry) }
       m.files[file].isLinked = false
-      m.files[file].isAlive = true
       return .next(.unlockInode)
 
     case .unlockInode:
@@ -113,13 +125,37 @@ enum Unlink: Body {
       return .next(.putInode)
 
     case .putInode:
-      guard m.frame.count == 0 else {
-        m.value = .ok
-        return .finish
-      }
-      m.frame.count = 1
-      return m.enter(Iput.frame(file), then: Step.putInode)
+      return m.leaveFile(file, then: Step.leave)
+
+    case .leave:
+      m.value = m.frame.result
+      return .finish
     }
+  }
+}
+
+extension Machine {
+  /// A descriptor, a mapping or a call in flight holds the inode.
+  func isInUse(_ file: FileID) -> Bool {
+    files[file].descriptors > 0 || files[file].callers > 0 || isMapped(file)
+  }
+
+  /// `fdget()`: the call holds the file until ``leaveFile(_:then:)``; false without a descriptor.
+  mutating func enterFile(_ file: FileID) -> Bool {
+    guard files[file].isAlive, files[file].descriptors > 0 else {
+      value = Outcome(.badHandle)
+      return false
+    }
+    files[file].callers += 1
+    return true
+  }
+
+  /// `fdput()`: the last use of an unlinked file evicts its inode.
+  mutating func leaveFile<Step: RawRepresentable<UInt8>>(
+    _ file: FileID, then step: Step
+  ) -> Transition<Step> {
+    files[file].callers -= 1
+    return enter(Iput.frame(file), then: step)
   }
 }
 
@@ -140,7 +176,7 @@ enum Iput: Body {
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     guard step == .testLastUse else { return .finish }
     let file = m.frame.file
-    let isUsed = m.files[file].isLinked || m.files[file].descriptors > 0 || m.isMapped(file)
+    let isUsed = m.files[file].isLinked || m.isInUse(file)
     guard m.files[file].isAlive, !m.files[file].isEvicting, !isUsed else { return .finish }
     m.files[file].isEvicting = true
     var frame = Frame(.evictInode)
@@ -171,7 +207,7 @@ enum EvictInode: Body {
   }
 
   static func isUseful(_ call: Call, in m: Machine) -> Bool {
-    m.files[call.file].isAlive && m.files[call.file].descriptors == 0 && !m.isMapped(call.file)
+    m.files[call.file].isAlive && !m.isInUse(call.file)
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {

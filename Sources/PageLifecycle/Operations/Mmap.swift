@@ -28,11 +28,7 @@ enum Mmap: Body {
     let mm = m.call.mm
     switch step {
     case .lockMM:
-      guard m.mms[mm].isAlive else {
-        m.value = Outcome(.noProcess)
-        return .finish
-      }
-      return m.acquire(.mmap(mm)) ? .next(.linkVMA) : .wait
+      return m.lockMM(mm, then: Step.linkVMA)
 
     case .linkVMA:
       m.frame.result = link(&m)
@@ -92,11 +88,7 @@ enum Munmap: Body {
     let mm = m.call.mm
     switch step {
     case .lockMM:
-      guard m.mms[mm].isAlive else {
-        m.value = Outcome(.noProcess)
-        return .finish
-      }
-      return m.acquire(.mmap(mm)) ? .next(.zap) : .wait
+      return m.lockMM(mm, then: Step.zap)
 
     case .zap:
       guard let (mapping, pages) = m.range(mm, m.call.address, Int(m.call.pages)) else {
@@ -156,11 +148,7 @@ enum Mremap: Body {
     let (mm, mapping) = (m.call.mm, m.call.mapping)
     switch step {
     case .lockMM:
-      guard isUseful(m.call, in: m) else {
-        m.value = Outcome(m.mms[mm].isAlive ? .fault : .noProcess)
-        return .finish
-      }
-      return m.acquire(.mmap(mm)) ? .next(.lockPageTable) : .wait
+      return m.lockMM(mm, then: Step.lockPageTable)
 
     case .lockPageTable:
       return m.acquire(.pageTable(mm)) ? .next(.clearPTE) : .wait
@@ -170,6 +158,7 @@ enum Mremap: Body {
         let pte = m.mms[mm].vmas[mapping].ptes[m.frame.page]
         guard pte.kind == .none else {
           m.frame.pte = pte.wholePMD(at: m.frame.page)
+          if isCounted(m) { m.holdBriefly(.fault, of: m.owner(of: m.frame.pte.pfn)) }
           m.clearPTE(mm, mapping, m.frame.page)
           return .next(.setPTE)
         }
@@ -178,6 +167,7 @@ enum Mremap: Body {
       return .next(.flushTLB)
 
     case .setPTE:
+      if isCounted(m) { m.dropBriefHold(.fault, of: m.owner(of: m.frame.pte.pfn)) }
       m.setPTE(mm, mapping, m.frame.page, m.frame.pte)
       m.frame.page = m.frame.page + m.frame.pte.span
       return .next(.clearPTE)
@@ -195,6 +185,13 @@ enum Mremap: Body {
       m.value = .ok
       return .finish
     }
+  }
+}
+
+extension Mremap {
+  /// The mapping's reference is nobody's while its entry is on the way.
+  private static func isCounted(_ m: Machine) -> Bool {
+    m.frame.pte.kind == .page && m.countsMappings(of: m.frame.pte.pfn)
   }
 }
 
@@ -223,11 +220,7 @@ enum MadviseDontneed: Body {
     let mm = m.call.mm
     switch step {
     case .lockMM:
-      guard m.mms[mm].isAlive else {
-        m.value = Outcome(.noProcess)
-        return .finish
-      }
-      return m.acquire(.mmap(mm), .shared) ? .next(.zap) : .wait
+      return m.lockMM(mm, .shared, then: Step.zap)
 
     case .zap:
       guard let (mapping, pages) = m.range(mm, m.call.address, Int(m.call.pages)) else {

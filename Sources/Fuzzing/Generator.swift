@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+
+package import PageLifecycle
+
+/// Draws typed calls from the operations' own signatures.
+///
+/// It knows operands, resources and preconditions, and no sequence of calls.
+package struct Generator: Sendable {
+  /// How large the programs get, and which operations they may use.
+  package struct Options: Sendable {
+    package var boot = Boot()
+    package var cpus = 3
+    package var operations: [Procedure] = Procedure.operations
+    package init() {}
+  }
+
+  package var options: Options
+  private var weights: [Int]
+  private var total: Int
+  private let signatures: [Signature]
+
+  package init(_ options: Options) {
+    self.options = options
+    signatures = options.operations.compactMap(\.signature)
+    weights = signatures.map(\.weight)
+    total = weights.reduce(0, +)
+  }
+
+  /// Draws a subset of the operations: what a swarm of programs differs in.
+  package mutating func reswarm(_ random: inout Random) {
+    for position in weights.indices {
+      weights[position] = random.oneIn(3) ? 0 : signatures[position].weight
+    }
+    total = weights.reduce(0, +)
+    if total == 0 {
+      weights = signatures.map(\.weight)
+      total = weights.reduce(0, +)
+    }
+  }
+
+  /// A call that is useful in this state if one is found in a few draws, else any.
+  package func call(for machine: Machine, on cpu: CPUID, _ random: inout Random) -> Call {
+    var call = draw(machine, cpu, &random)
+    for _ in 0..<8 where !Procedure.isUseful(call, in: machine) {
+      call = draw(machine, cpu, &random)
+    }
+    return call
+  }
+
+  private func draw(_ machine: Machine, _ cpu: CPUID, _ random: inout Random) -> Call {
+    var pick = random.below(total)
+    var position = 0
+    while pick >= weights[position] {
+      pick -= weights[position]
+      position += 1
+    }
+    var call = Call(options.operations[position])
+    for parameter in signatures[position].parameters {
+      fill(parameter, of: &call, machine, cpu, &random)
+    }
+    if signatures[position].yieldsHandle { call.handle = freeHandle(machine, &random) }
+    return call
+  }
+
+  private func fill(
+    _ parameter: Parameter, of call: inout Call, _ machine: Machine, _ cpu: CPUID,
+    _ random: inout Random
+  ) {
+    let pages = max(1, Int(options.boot.filePages))
+    switch parameter {
+    case .mm:
+      call.mm = MMID(machine.mms[MMID(1)].isAlive ? random.below(Limits.mms) : 0)
+    case .address:
+      let page = PageIndex(random.below(pages))
+      call.address =
+        random.oneIn(3)
+        ? Address(MappingID(random.below(Limits.mappings)), page)
+        : Address(FileID(random.below(max(1, Int(options.boot.files)))), page)
+    case .file: call.file = FileID(random.below(max(1, Int(options.boot.files))))
+    case .filePage:
+      call.file = FileID(random.below(max(1, Int(options.boot.files))))
+      call.page = PageIndex(random.below(pages))
+    case .mapping: call.mapping = MappingID(random.below(Limits.mappings))
+    case .handle: call.handle = heldHandle(machine, &random)
+    case .pfn: call.pfn = PFN(random.below(max(1, Int(options.boot.devicePages))))
+    case .cpu: call.cpu = CPUID(random.below(options.cpus))
+    case .value: call.value = UInt8(1 + random.below(255))
+    case .size: call.value = UInt8(random.below(pages + 1))
+    case .pages(let standard):
+      call.pages = random.oneIn(3) ? UInt8(1 + random.below(pages)) : standard
+    case .times: call.times = random.oneIn(40) ? 1024 : 1
+    case .flags(let allowed):
+      for (_, flag) in CallFlags.named where allowed.contains(flag) {
+        let isLikely = flag == .write
+        if isLikely ? random.oneIn(2) : random.oneIn(6) { call.flags.insert(flag) }
+      }
+    }
+  }
+
+  private func heldHandle(_ machine: Machine, _ random: inout Random) -> HandleID {
+    let start = random.below(Limits.handles)
+    for offset in 0..<Limits.handles {
+      let handle = HandleID((start + offset) % Limits.handles)
+      if machine.handles[handle].state == .held { return handle }
+    }
+    return HandleID(start)
+  }
+
+  private func freeHandle(_ machine: Machine, _ random: inout Random) -> HandleID {
+    for position in 0..<Limits.handles where machine.handles[HandleID(position)].state == .unused {
+      return HandleID(position)
+    }
+    return HandleID(random.below(Limits.handles))
+  }
+}
