@@ -18,9 +18,17 @@ let package = Package(
       name: "Conformance", dependencies: ["PageLifecycle", "Programs"], swiftSettings: settings),
     .target(name: "Fuzzing", dependencies: ["PageLifecycle", "Programs"], swiftSettings: settings),
     .target(name: "Storage", swiftSettings: settings),
+    // What every command line needs and no kernel: options, help, completions, JSON.
+    .target(name: "Console", swiftSettings: settings),
     .executableTarget(
       name: "pagefuzz",
-      dependencies: ["PageLifecycle", "Programs", "Conformance", "Fuzzing", "Storage"],
+      dependencies: ["PageLifecycle", "Programs", "Conformance", "Fuzzing", "Storage", "Console"],
       swiftSettings: settings),
+    .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
+    // Also runs the command itself, which lies beside the tests once it is built.
+    .testTarget(
+      name: "CommandTests", dependencies: ["Console", "pagefuzz"], swiftSettings: settings),
+    .testTarget(
+      name: "ProgramsTests", dependencies: ["Programs", "PageLifecycle"], swiftSettings: settings),
   ]
 )

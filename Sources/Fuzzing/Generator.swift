@@ -15,19 +15,30 @@ package struct Generator: Sendable {
   }
 
   package var options: Options
+  /// Pages, files and CPUs this program uses: few make them meet more often.
+  private(set) var pages: Int
+  private(set) var files: Int
+  package private(set) var cpus: Int
   private var weights: [Int]
   private var total: Int
   private let signatures: [Signature]
 
   package init(_ options: Options) {
     self.options = options
+    pages = max(1, Int(options.boot.filePages))
+    files = max(1, Int(options.boot.files))
+    cpus = options.cpus
     signatures = options.operations.compactMap(\.signature)
     weights = signatures.map(\.weight)
     total = weights.reduce(0, +)
   }
 
-  /// Draws a subset of the operations: what a swarm of programs differs in.
+  /// Draws a subset of the operations, pages, files and CPUs: what a swarm of programs
+  /// differs in.
   package mutating func reswarm(_ random: inout Random) {
+    pages = 1 + random.below(max(1, Int(options.boot.filePages)))
+    files = 1 + random.below(max(1, Int(options.boot.files)))
+    cpus = 1 + random.below(options.cpus)
     for position in weights.indices {
       weights[position] = random.oneIn(3) ? 0 : signatures[position].weight
     }
@@ -66,24 +77,18 @@ package struct Generator: Sendable {
     _ parameter: Parameter, of call: inout Call, _ machine: Machine, _ cpu: CPUID,
     _ random: inout Random
   ) {
-    let pages = max(1, Int(options.boot.filePages))
     switch parameter {
     case .mm:
       call.mm = MMID(machine.mms[MMID(1)].isAlive ? random.below(Limits.mms) : 0)
-    case .address:
-      let page = PageIndex(random.below(pages))
-      call.address =
-        random.oneIn(3)
-        ? Address(MappingID(random.below(Limits.mappings)), page)
-        : Address(FileID(random.below(max(1, Int(options.boot.files)))), page)
-    case .file: call.file = FileID(random.below(max(1, Int(options.boot.files))))
+    case .address: call.address = address(in: call.mm, machine, &random)
+    case .file: call.file = FileID(random.below(files))
     case .filePage:
-      call.file = FileID(random.below(max(1, Int(options.boot.files))))
+      call.file = FileID(random.below(files))
       call.page = PageIndex(random.below(pages))
     case .mapping: call.mapping = MappingID(random.below(Limits.mappings))
     case .handle: call.handle = heldHandle(machine, &random)
     case .pfn: call.pfn = PFN(random.below(max(1, Int(options.boot.devicePages))))
-    case .cpu: call.cpu = CPUID(random.below(options.cpus))
+    case .cpu: call.cpu = CPUID(random.below(cpus))
     case .value: call.value = UInt8(1 + random.below(255))
     case .size: call.value = UInt8(random.below(pages + 1))
     case .pages(let standard):
@@ -91,10 +96,24 @@ package struct Generator: Sendable {
     case .times: call.times = random.oneIn(40) ? 1024 : 1
     case .flags(let allowed):
       for (_, flag) in CallFlags.named where allowed.contains(flag) {
-        let isLikely = flag == .write
+        let isLikely = flag == .write || flag == .isPrivate
         if isLikely ? random.oneIn(2) : random.oneIn(6) { call.flags.insert(flag) }
       }
     }
+  }
+
+  /// An address in a mapping that exists, by the file's page where that names it.
+  private func address(in mm: MMID, _ machine: Machine, _ random: inout Random) -> Address {
+    let page = PageIndex(random.below(pages))
+    let start = random.below(Limits.mappings)
+    for offset in 0..<Limits.mappings {
+      let mapping = MappingID((start + offset) % Limits.mappings)
+      let vma = machine.mms[mm].vmas[mapping]
+      guard !vma.isFree, vma.file.position < files else { continue }
+      let isBootMapping = mapping.rawValue == vma.file.rawValue && vma.offset.rawValue == 0
+      return isBootMapping ? Address(vma.file, page) : Address(mapping, page)
+    }
+    return Address(FileID(random.below(files)), page)
   }
 
   private func heldHandle(_ machine: Machine, _ random: inout Random) -> HandleID {

@@ -26,7 +26,7 @@ extension Machine {
     pages[pfn].index = index
     touch(pfn)
     touch(file)
-    emit(.mappingChanged(pfn))
+    emit(.mappingChanged(pfn, wasFolio: pages[pfn].isHead))
   }
 
   /// `dax_disassociate_entry()`.
@@ -36,7 +36,7 @@ extension Machine {
     pages[pfn].mapping = .none
     pages[pfn].index = PageIndex(0)
     touch(pfn)
-    emit(.mappingChanged(pfn))
+    emit(.mappingChanged(pfn, wasFolio: pages[pfn].isHead))
   }
 
   /// `dax_folio_init()`: the pages of a PMD entry become one folio.

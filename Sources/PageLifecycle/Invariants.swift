@@ -6,10 +6,12 @@
 /// it in code, by the object it is about.  A seed is one of the documents the project comes
 /// from, a function one of the kernel's, a number a commit.
 package enum Invariant: UInt8, CaseIterable, Sendable {
-  case I1 = 1, I2 = 2, I3 = 3, I4 = 4, I5 = 5, I6 = 6, I7 = 7, I17 = 17, I18 = 18, I19 = 19, I20 =
-    20, I21 = 21, I24 = 24, I25 = 25, I27 = 27, I28 = 28, I32 = 32, I33 = 33, I34 = 34, I35 =
-    35, I37 = 37, I41 = 41, I42 = 42, I43 = 43, I44 = 44, I54 = 54, I55 = 55, I56 = 56, I57 =
-    57, I58 = 58, I59 = 59, I60 = 60
+  case I1 = 1, I2 = 2, I3 = 3, I4 = 4, I5 = 5, I6 = 6, I7 = 7
+  case I17 = 17, I18 = 18, I19 = 19, I20 = 20, I21 = 21
+  case I24 = 24, I25 = 25, I27 = 27, I28 = 28, I32 = 32, I33 = 33, I34 = 34, I35 = 35
+  case I37 = 37, I39 = 39, I41 = 41, I42 = 42, I43 = 43, I44 = 44
+  case I54 = 54
+  case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
 
   /// The sentence that must hold, and where it comes from.
   package var words: (statement: String, source: String) {
@@ -129,6 +131,11 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
       (
         "A page with a pin is seen as pinned, and pins never weigh more than the refcount.",
         "`folio_maybe_dma_pinned()`; seed 004"
+      )
+    case .I39:
+      (
+        "Whoever puts or unpins a page has got or pinned that page.",
+        "`sanity_check_pinned_pages()`; the ledger"
       )
     case .I41:
       (
@@ -324,7 +331,7 @@ extension Machine {
         return (.I27, .page(pfn), Blame(.foreign, .gather))
       }
       return nil
-    case .mappingChanged(let pfn):
+    case .mappingChanged(let pfn, _):
       let isIdle = pages[pfn].refcount == rules.idleCount
       return isIdle ? nil : (.I24, .page(pfn), blame(forExtra: ledger[pfn]))
     case .wentIdle(let pfn):

@@ -16,12 +16,17 @@ extension Machine {
       report(invariant, pfn.isNone ? .file(file) : .page(pfn), nil)
     }
     if eventCount != 0 { judgeEvents() }
+    if !ledger.overdrawn.isNone {
+      report(.I39, .page(ledger.overdrawn), nil)
+      ledger.overdrawn = .none
+    }
   }
 
   private mutating func judgeEvents() {
     for position in 0..<eventCount {
       if let (invariant, subject, blame) = violation(by: events[position]) {
         report(invariant, subject, blame)
+        if case .mappingChanged(let pfn, true) = events[position] { taintFolio(at: pfn) }
       }
     }
     eventCount = 0
@@ -70,16 +75,24 @@ extension Machine {
     var violation = Violation(invariant: invariant, subject: subject, blame: blame)
     if case .page(let pfn) = subject { violation.type = pages[pfn].type }
     violation.cpu = current
-    (violation.procedure, violation.step) = (
-      cpus[current].frame.procedure, cpus[current].frame.step
-    )
+    (violation.procedure, violation.step) = (executed.procedure, executed.step)
     violation.stepNumber = verdict.stepsJudged
     verdict.add(violation)
+    if case .page(let pfn) = subject, pages[pfn].isHead || pages[pfn].isTail { taintFolio(at: pfn) }
     if keepsGoing { verdict.isStopped = false }
   }
 
+  /// What is wrong with one page of a folio makes the others' counts meaningless too.
+  private mutating func taintFolio(at pfn: PFN) {
+    let head = pfn.position - pfn.position % Limits.pagesPerPMD
+    for offset in 0..<Limits.pagesPerPMD { verdict.taintedPages.insert(PFN(head + offset)) }
+  }
+
   /// With every holder gone nobody may sleep, but for memunmap_pages() and mapped pages.
-  mutating func judgeSleepers(mayWaitForPagemap: Bool) {
+  ///
+  /// Returns true when nobody does: only then can the books be expected to close.
+  @discardableResult
+  mutating func judgeSleepers(mayWaitForPagemap: Bool) -> Bool {
     // Who waits for a lock waits for its holder; only where all do is that the deadlock itself.
     var sleepers = Bits<CPUID>()
     var lockWaiters = Bits<CPUID>()
@@ -91,10 +104,12 @@ extension Machine {
       }
     }
     if sleepers.isEmpty { sleepers = lockWaiters }
+    let isQuiet = sleepers.isEmpty
     while let cpu = sleepers.popFirst() {
       current = cpu
       report(.I56, .task(cpu), nil)
     }
+    return isQuiet
   }
 
   /// What must be true once everything was released, unmapped, evicted and unbound.

@@ -49,6 +49,9 @@ package struct Ledger: Sendable {
   package private(set) var pinsAcquired = 0
   package private(set) var pinsReleased = 0
 
+  /// A page whose holder gave back what it did not have; the judge clears it.
+  var overdrawn = PFN.none
+
   @inline(__always)
   package subscript(_ pfn: PFN) -> Account { accounts[pfn] }
 
@@ -60,8 +63,9 @@ package struct Ledger: Sendable {
 
   @inline(__always)
   mutating func drop(_ holder: Holder, of pfn: PFN, _ times: Int32 = 1) {
-    accounts[pfn].counts[Int(holder.rawValue)] -= times
-    precondition(accounts[pfn].counts[Int(holder.rawValue)] >= 0, "dropped what nobody held")
+    let held = accounts[pfn].counts[Int(holder.rawValue)]
+    accounts[pfn].counts[Int(holder.rawValue)] = max(0, held - times)
+    if held < times { overdrawn = pfn }
     if holder == .pin { pinsReleased += Int(times) }
   }
 

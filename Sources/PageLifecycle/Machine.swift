@@ -21,7 +21,7 @@ package struct Boot: Equatable, Hashable, Sendable {
 /// Something a step did that an invariant is about, beyond the words it wrote.
 package enum Event: Equatable, Sendable {
   case blockFreed(PFN, FileID, PageIndex)
-  case mappingChanged(PFN)
+  case mappingChanged(PFN, wasFolio: Bool)
   case wentIdle(PFN)
   case grabbed(PFN, MMID, MappingID, PageIndex)
   case longtermGrabbed(PFN)
@@ -75,6 +75,8 @@ package struct Machine: Sendable {
   var events = InlineArray<8, Event>(repeating: .callEnded)
   var eventCount = 0
   package var verdict = Verdict()
+  /// The step being executed, or the last one: where a violation happened.
+  var executed = (procedure: Procedure.idle, step: UInt8(0))
 
   package init(_ rules: Rules, _ boot: Boot = Boot()) {
     self.rules = rules
@@ -159,6 +161,7 @@ package struct Machine: Sendable {
   @inline(__always)
   package mutating func step(_ cpu: CPUID) -> Progress {
     current = cpu
+    executed = (cpus[cpu].frame.procedure, cpus[cpu].frame.step)
     let progress = cpus[cpu].frame.procedure.resume(&self)
     judge()
     return progress

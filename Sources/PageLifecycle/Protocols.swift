@@ -119,7 +119,7 @@ package struct Variant: Equatable, Sendable {
     variant.broken = broken.subtracting(rules)
     if !isRepaired {
       let known = RuleSet(rawValue: rules.rawValue & base.knownBugSet.rawValue)
-      variant.repaired = repaired.union(known.subtracting(broken))
+      variant.repaired = repaired.union(known)
     }
     return variant
   }

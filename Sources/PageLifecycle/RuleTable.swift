@@ -13,14 +13,16 @@ extension Rule {
       case .examinesLockedEntries:
         (
           "M-SKIP", "the busy scan waits for a locked entry and examines it",
-          [.I27], "6be3e21d25ca"
+          [.I27, .I24, .I35], "6be3e21d25ca"
         )
       case .waitsAtEviction:
-        ("M-EVICT", "inode eviction waits for busy pages first", [.I27], "0e2f80afcfa6")
+        (
+          "M-EVICT", "inode eviction waits for busy pages first", [.I27, .I24, .I35], "0e2f80afcfa6"
+        )
       case .drainsBeforeUnbind:
         (
           "M-UNBIND", "files are evicted before memunmap_pages() removes their pages",
-          [.I18, .I19], "reference kernels 6.12, 7.2 and 7.3: oops after unbind"
+          [.I18, .I19, .I25], "reference kernels 6.12, 7.2 and 7.3: oops after unbind"
         )
       case .waitsForIdlePage:
         (
@@ -45,12 +47,12 @@ extension Rule {
       case .rechecksPTE:
         (
           "M-NORECHECK", "gup_fast reads the PTE again after it took the reference",
-          [.I43, .I27, .I24, .I54], "gup_fast_pte_range()"
+          [.I43], "gup_fast_pte_range()"
         )
       case .rechecksPMD:
         (
           "M-STALEPMD", "gup_fast reads the PMD again after it took references",
-          [.I43, .I27, .I24, .I54], "gup_fast_pmd_leaf()"
+          [.I43], "gup_fast_pmd_leaf()"
         )
       case .flushesBeforePut:
         (
@@ -75,7 +77,7 @@ extension Rule {
       case .rescansAfterSleeping:
         (
           "M-SKIP2", "the scan examines an entry it slept for again",
-          [.I35, .I27], "dd59137bfe70"
+          [.I35, .I27, .I24], "dd59137bfe70"
         )
       case .deletesEntriesInBreak:
         (
@@ -120,7 +122,7 @@ extension Rule {
       case .splitsFolioOnDelete:
         (
           "M-COMPRESET", "deleting a PMD entry makes its pages small again",
-          [.I17, .I6, .I25], "K6.18 dax_folio_put()"
+          [.I17, .I6, .I25, .I27, .I39], "K6.18 dax_folio_put()"
         )
       case .getsBeforeMapping:
         (
@@ -161,6 +163,8 @@ extension Rule {
   package func isMeaningful(in design: Rules) -> Bool {
     switch self {
     case .rescansAfterSleeping, .deletesEntriesInBreak: design.breakDeletesEntries
+    // Later designs find busy pages by deleting every entry anyway.
+    case .scansUnmappedFiles: !design.breakDeletesEntries
     case .wakesOnBulkRelease, .wakesOnUnpin: design.idleCount == 1
     case .putsPagemapOnEveryPath: design.gupTakesPagemap
     case .splitsFolioOnDelete: design.hasLargeFolios

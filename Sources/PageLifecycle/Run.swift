@@ -247,6 +247,11 @@ package struct Run: Sendable {
         call.handle = handle
         return .some(call)
       }
+      // A call that queued may have filled a handle the cursor had passed.
+      if machine.handles.indices.contains(where: { machine.handles[$0].state == .held }) {
+        cursor = 0
+        return .some(nil)
+      }
       machine.judgeSleepers(mayWaitForPagemap: true)
       return isStopped ? nil : moveOn()
     case .unmapping:
@@ -275,8 +280,7 @@ package struct Run: Sendable {
         cursor = 1
         return .some(Call(.memunmapPages))
       }
-      machine.judgeSleepers(mayWaitForPagemap: false)
-      machine.judgeEnd()
+      if machine.judgeSleepers(mayWaitForPagemap: false) { machine.judgeEnd() }
       stage = .ended
       return nil
     }

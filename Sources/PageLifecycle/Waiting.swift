@@ -23,13 +23,14 @@ extension Machine {
     var sleepers = waiting
     while let cpu = sleepers.popFirst() {
       let wait = cpus[cpu].wait
+      guard wait.kind == .entry, !wait.isWoken else { continue }
       let matches =
         all
         ? wait.object >> 4 == file.rawValue
           && files[file].home(of: PageIndex(rawValue: wait.object & 15))
             == PageIndex(rawValue: home & 15)
         : wait.object == home
-      guard wait.kind == .entry, matches, !wait.isWoken else { continue }
+      guard matches else { continue }
       if all || wait.mode == .shared {
         cpus[cpu].wait.isWoken = true
       } else if first.map({ wait.ticket < cpus[$0].wait.ticket }) ?? true {

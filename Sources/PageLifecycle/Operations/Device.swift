@@ -163,14 +163,16 @@ enum MemunmapPages: Body {
 /// A lock-free user of a page frame number: a pfn walker that gets a page and looks again.
 enum FolioTryGet: Body {
   enum Step: UInt8, CaseIterable {
-    /// `pfn_to_online_page()`
-    case lookUp
+    /// `get_dev_pagemap()`, where `pfn_to_online_page()` would refuse device memory
+    case getPagemap
     /// `folio_try_get()`
     case tryGet
     /// the page is looked at with the reference held
     case use
     /// `folio_put()`
     case put
+    /// `put_dev_pagemap()`
+    case putPagemap
   }
 
   static func signature(of operation: Procedure) -> Signature? {
@@ -184,21 +186,20 @@ enum FolioTryGet: Body {
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let isDevice = m.call.pfn.position < Limits.devicePages
     switch step {
-    case .lookUp:
-      m.frame.pfn = m.owner(of: m.call.pfn)
-      guard m.pages[m.frame.pfn].exists else {
+    case .getPagemap:
+      guard !isDevice || (m.pages[m.call.pfn].exists && m.lookUpPagemap()) else {
         m.value = Outcome(.noDevice)
         return .finish
       }
-      m.cpus[m.current].hasInterruptsOff = true
       return .next(.tryGet)
 
     case .tryGet:
-      guard m.pages[m.frame.pfn].exists, m.tryGetPage(m.frame.pfn) else {
-        m.cpus[m.current].hasInterruptsOff = false
-        m.value = Outcome(.busy)
-        return .finish
+      m.frame.pfn = m.owner(of: m.call.pfn)
+      guard m.tryGetPage(m.frame.pfn) else {
+        m.frame.result = Outcome(.busy)
+        return .next(.putPagemap)
       }
       m.holdBriefly(.speculative, of: m.frame.pfn)
       return .next(.use)
@@ -207,13 +208,12 @@ enum FolioTryGet: Body {
       return .next(.put)
 
     case .put:
-      guard m.frame.count == 0 else {
-        m.cpus[m.current].hasInterruptsOff = false
-        m.value = .ok
-        return .finish
-      }
-      m.frame.count = 1
-      return m.enter(PutPage.frame(m.frame.pfn, .speculative), then: Step.put)
+      return m.enter(PutPage.frame(m.frame.pfn, .speculative), then: Step.putPagemap)
+
+    case .putPagemap:
+      if isDevice { m.putPagemap() }
+      m.value = m.frame.result
+      return .finish
     }
   }
 }

@@ -111,6 +111,7 @@ enum FileIO: Body {
       if entry.kind == .zero || entry.kind == .empty {
         m.deleteEntry(file, m.files[file].home(of: index))
       }
+      if m.obeys(.passesEntryWakeOn) { m.wakeEntry(file, index, all: false) }
       m.emit(.entryReleased(file, index))
       return .next(.unlockPages)
 

@@ -74,6 +74,24 @@ enum PutPages: Body {
     case putNext
   }
 
+  static func signature(of operation: Procedure) -> Signature? {
+    switch operation {
+    case .putPage:
+      Signature(
+        name: "put_page", parameters: [.handle], weight: 7,
+        summary: "put_page() on every page of a FOLL_GET handle")
+    case .unpinUserPages:
+      Signature(
+        name: "unpin_user_pages", parameters: [.handle], weight: 7,
+        summary: "unpin_user_pages() on a FOLL_PIN handle")
+    case .releasePages:
+      Signature(
+        name: "release_pages", parameters: [.handle], weight: 4,
+        summary: "release_pages(), the bulk put, on a FOLL_GET handle")
+    default: nil
+    }
+  }
+
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let handle = m.call.handle
     switch step {

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+
+package import PageLifecycle
+
+/// Every useful call of a state within small bounds: what `explore` chooses from.
+///
+/// Derived from the signatures like the ``Generator``'s random calls.
+package struct Alphabet: Sendable {
+  package var pages = 1
+  package var files = 1
+  package var operations: [Procedure]
+
+  package init(pages: Int, files: Int, operations: [Procedure]) {
+    (self.pages, self.files, self.operations) = (pages, files, operations)
+  }
+
+  /// The calls an idle CPU may start in a state.
+  package func calls(in machine: Machine) -> [Call] {
+    operations.flatMap { operation -> [Call] in
+      guard let signature = operation.signature else { return [] }
+      var calls = [Call(operation)]
+      if signature.yieldsHandle {
+        guard let free = firstHandle(in: machine, where: { $0 == .unused }) else { return [] }
+        calls[0].handle = free
+      }
+      for parameter in signature.parameters {
+        calls = calls.flatMap { variants(of: $0, parameter, machine) }
+      }
+      return calls.filter { Procedure.isUseful($0, in: machine) }
+    }
+  }
+
+  private func firstHandle(
+    in machine: Machine, where isWanted: (Handle.State) -> Bool
+  ) -> HandleID? {
+    (0..<Limits.handles).lazy.map { HandleID($0) }.first { isWanted(machine.handles[$0].state) }
+  }
+
+  private func variants(of call: Call, _ parameter: Parameter, _ machine: Machine) -> [Call] {
+    func set(_ change: (inout Call) -> Void) -> [Call] {
+      var copy = call
+      change(&copy)
+      return [copy]
+    }
+    switch parameter {
+    case .mm:
+      return (0..<Limits.mms).filter { machine.mms[MMID($0)].isAlive }
+        .flatMap { mm in set { $0.mm = MMID(mm) } }
+    case .address:
+      return addresses(in: call.mm, machine).flatMap { address in set { $0.address = address } }
+    case .file: return (0..<files).flatMap { file in set { $0.file = FileID(file) } }
+    case .filePage:
+      return (0..<files).flatMap { file in
+        (0..<pages).flatMap { page in
+          set { ($0.file, $0.page) = (FileID(file), PageIndex(page)) }
+        }
+      }
+    case .mapping: return [2].flatMap { mapping in set { $0.mapping = MappingID(mapping) } }
+    case .handle:
+      return (0..<Limits.handles).filter { machine.handles[HandleID($0)].state == .held }
+        .flatMap { handle in set { $0.handle = HandleID(handle) } }
+    case .pfn: return (0..<pages).flatMap { pfn in set { $0.pfn = PFN(pfn) } }
+    case .cpu: return (0..<2).flatMap { cpu in set { $0.cpu = CPUID(cpu) } }
+    case .value: return set { $0.value = 1 }
+    case .size: return (0..<pages).flatMap { size in set { $0.value = UInt8(size) } }
+    case .pages(let standard): return set { $0.pages = standard }
+    case .times: return [call]
+    case .flags(let allowed):
+      return [call]
+        + CallFlags.named.filter { allowed.contains($0.flag) && $0.flag != .pmd }
+        .flatMap { _, flag in set { $0.flags = flag } }
+    }
+  }
+
+  private func addresses(in mm: MMID, _ machine: Machine) -> [Address] {
+    var addresses: [Address] = []
+    for file in 0..<files {
+      for page in 0..<pages { addresses.append(Address(FileID(file), PageIndex(page))) }
+    }
+    for mapping in 2..<Limits.mappings where !machine.mms[mm].vmas[MappingID(mapping)].isFree {
+      for page in 0..<pages { addresses.append(Address(MappingID(mapping), PageIndex(page))) }
+    }
+    return addresses
+  }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+
+package import PageLifecycle
+
+/// Finds why a program violates what it does: signature and cause.
+///
+/// The cause is the smallest set of rules, at most two, among those the program's variant
+/// breaks, whose repair
+///
+/// 1. makes the same program clean, or else
+/// 2. makes this signature disappear without a new violation stopping the run before its line is
+///    over: other bugs the program shows, or would have shown later, keep their own causes.
+///
+/// A smaller set goes before a larger one, then 1 before 2, then the order of ``Rule``.  Where no
+/// set does, the cause is the last pair of conflicting steps.
+package func identity(of violation: Violation, in program: Program) -> Identity {
+  Identity(of: violation, cause: CauseSearch(violation, program).cause())
+}
+
+private struct CauseSearch {
+  /// What a run showed: signatures, as identities without cause, and the line of each.
+  struct Trial {
+    var lines: [Identity: Int] = [:]
+    /// The violation that stopped the run.
+    var stop: Identity?
+
+    mutating func add(_ verdict: Verdict, _ line: Int) {
+      for violation in verdict.all {
+        let signature = Identity(of: violation, cause: .unknown)
+        if lines[signature] == nil { lines[signature] = line }
+        if violation.invariant.stops { stop = signature }
+      }
+    }
+  }
+
+  let violation: Violation
+  let program: Program
+  let own: Identity
+  let original: Trial
+
+  init(_ violation: Violation, _ program: Program) {
+    self.violation = violation
+    self.program = program
+    own = Identity(of: violation, cause: .unknown)
+    original = Self.trial(of: program)
+  }
+
+  func cause() -> Cause {
+    let obeyed = program.variant.rules.obeyed
+    let rules = Rule.allCases.filter { !obeyed.contains($0) }
+    let pairs = rules.indices.flatMap { first in
+      rules[(first + 1)...].map { [rules[first], $0] }
+    }
+    return best(of: rules.map { [$0] }) ?? best(of: pairs) ?? lastSteps()
+  }
+
+  private func best(of sets: [[Rule]]) -> Cause? {
+    var second: Cause?
+    for set in sets {
+      var repaired = program
+      repaired.variant = program.variant.obeying(RuleSet(set))
+      let trial = Self.trial(of: repaired)
+      if trial.lines.isEmpty { return .rules(set) }
+      if second == nil, isolates(trial) { second = .rules(set) }
+    }
+    return second
+  }
+
+  /// The signature is gone, and not because the run stopped too early to show it.
+  private func isolates(_ trial: Trial) -> Bool {
+    guard trial.lines[own] == nil else { return false }
+    guard let stop = trial.stop, original.lines[stop] == nil else { return true }
+    return trial.lines[stop] ?? 0 > original.lines[own] ?? 0
+  }
+
+  private static func trial(of program: Program) -> Trial {
+    var run = Run(program.machine())
+    var trial = Trial()
+    let instructions = program.instructions
+    for (line, instruction) in instructions.enumerated() where !run.isStopped {
+      run.execute(instruction, tag: -1)
+      if run.machine.verdict.count > 0 { trial.add(run.machine.verdict, line) }
+    }
+    run.finish()
+    trial.add(run.machine.verdict, instructions.count)
+    return trial
+  }
+
+  /// The last two steps on different CPUs that changed the object of the violation; where there
+  /// are none, the last two on different CPUs, or the last two.
+  private func lastSteps() -> Cause {
+    var steps: [(step: ExecutedStep, isAboutSubject: Bool)] = []
+    _ = Execution.run(program) { step, before, run in
+      guard step.number <= violation.stepNumber, !step.isBlocked else { return }
+      steps.append((step, violation.subject.changed(from: before, to: run.machine)))
+    }
+    guard let last = steps.last?.step else { return .unknown }
+    let earlier = steps.dropLast()
+    let other =
+      earlier.last { $0.isAboutSubject && $0.step.cpu != last.cpu }
+      ?? earlier.last { $0.step.cpu != last.cpu } ?? earlier.last
+    guard let other else { return .unknown }
+    return .steps(other.step.name, last.name)
+  }
+}
+
+extension Subject {
+  /// Whether a step changed the object's words or holders.
+  func changed(from before: Machine, to after: Machine) -> Bool {
+    switch self {
+    case .page(let pfn): after.changedPage(pfn, since: before)
+    case .file(let file):
+      before.files[file].nrpages != after.files[file].nrpages
+        || before.files[file].blocks.indices.contains {
+          before.files[file].blocks[$0] != after.files[file].blocks[$0]
+            || before.files[file].entries[$0] != after.files[file].entries[$0]
+        }
+    case .task(let cpu): before.cpus[cpu].wait != after.cpus[cpu].wait
+    case .pagemap:
+      before.pgmap.state != after.pgmap.state || before.pgmap.references != after.pgmap.references
+    }
+  }
+}
+
+extension Machine {
+  /// Whether a page's words, contents or holders differ.
+  func changedPage(_ pfn: PFN, since before: Machine) -> Bool {
+    let (old, new) = (before.pages[pfn], pages[pfn])
+    return old.refcount != new.refcount || old.mapcount != new.mapcount
+      || old.pincount != new.pincount || old.mapping != new.mapping || old.index != new.index
+      || old.word1 != new.word1 || old.flags != new.flags || old.exists != new.exists
+      || before.ledger[pfn] != ledger[pfn] || before.memory[pfn] != memory[pfn]
+  }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+
+package import PageLifecycle
+
+/// The words of program texts, taken once from the engine's own lists.
+package enum Vocabulary {
+  /// What programs may call, by name; the binary form numbers operations by this order.
+  package static let operations = Procedure.operations.sorted { $0.name < $1.name }
+  /// Every procedure with steps, by name.
+  package static let procedures = Procedure.allCases.filter { $0 != .idle }
+    .sorted { $0.name < $1.name }
+  /// Every rule, by name; the binary form numbers rules by this order.
+  static let rules = Rule.allCases.sorted { $0.name < $1.name }
+  /// Every protocol, by name; the binary form numbers protocols by this order.
+  static let protocols = Protocol.all.sorted { $0.name < $1.name }
+
+  private static let bySpelling: [String: Procedure] = {
+    var words: [String: Procedure] = [:]
+    for procedure in procedures {
+      words[String(describing: procedure)] = procedure
+      words[snakeCase(String(describing: procedure))] = procedure
+    }
+    for procedure in procedures { words[procedure.name] = procedure }
+    return words
+  }()
+  private static let signatures = table { $0.signature }
+  private static let names = table { $0.name }
+  private static let steps = table { $0.stepNames }
+  private static let handleUsers = table { procedure in
+    procedure.signature?.parameters.contains(.handle) ?? false
+  }
+
+  private static func table<Element>(_ element: (Procedure) -> Element) -> [Element] {
+    let last = Procedure.allCases.map { Int($0.rawValue) }.max() ?? 0
+    return (0...last).map { element(Procedure(rawValue: UInt8($0)) ?? .idle) }
+  }
+
+  /// How a program calls an operation.
+  package static func signature(_ procedure: Procedure) -> Signature? {
+    signatures[Int(procedure.rawValue)]
+  }
+  /// The name of a procedure, as ``Procedure/name`` has it.
+  package static func name(_ procedure: Procedure) -> String { names[Int(procedure.rawValue)] }
+  static func steps(_ procedure: Procedure) -> [String] { steps[Int(procedure.rawValue)] }
+  static func usesHandle(_ procedure: Procedure) -> Bool { handleUsers[Int(procedure.rawValue)] }
+
+  /// The operation a program calls by this name.
+  package static func operation(named name: String) -> Procedure? {
+    guard let procedure = bySpelling[name], signature(procedure)?.name == name else { return nil }
+    return procedure
+  }
+
+  /// The procedure of this name, in the spelling of programs, of the sources or of the kernel.
+  package static func procedure(named name: String) -> Procedure? { bySpelling[name] }
+
+  /// The kernel's manner of spelling a procedure: `break_layouts`.
+  package static func kernelName(_ procedure: Procedure) -> String {
+    signature(procedure)?.name ?? snakeCase(String(describing: procedure))
+  }
+
+  /// `daxFaultIO` becomes `dax_fault_io`.
+  static func snakeCase(_ name: String) -> String {
+    var result = ""
+    var wasUppercase = true
+    for letter in name {
+      if letter.isUppercase && !wasUppercase { result += "_" }
+      wasUppercase = letter.isUppercase
+      result += letter.lowercased()
+    }
+    return result
+  }
+
+  /// The nearest of some words, if few letters differ.
+  static func nearest(to word: String, among words: [String]) -> String? {
+    let letters = Array(word.lowercased().utf8.prefix(64))
+    var best: (word: String, distance: Int)?
+    for candidate in words {
+      let distance = distance(letters, Array(candidate.lowercased().utf8))
+      guard distance <= max(1, candidate.utf8.count / 3) else { continue }
+      if distance < best?.distance ?? .max { best = (candidate, distance) }
+    }
+    return best?.word
+  }
+
+  /// Insertions, deletions, replacements and swaps of neighbours that turn one into the other.
+  private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    var beforePrevious: [Int] = []
+    var previous = Array(0...right.count)
+    for row in left.indices {
+      var current = [row + 1]
+      for column in right.indices {
+        let replaced = previous[column] + (left[row] == right[column] ? 0 : 1)
+        var cost = min(previous[column + 1] + 1, current[column] + 1, replaced)
+        let isSwap =
+          row > 0 && column > 0 && left[row] == right[column - 1] && left[row - 1] == right[column]
+        if isSwap { cost = min(cost, beforePrevious[column - 1] + 1) }
+        current.append(cost)
+      }
+      (beforePrevious, previous) = (previous, current)
+    }
+    return previous[right.count]
+  }
+}
+
+/// One step of one procedure, by name.
+package struct StepName: Hashable, Sendable, CustomStringConvertible {
+  package var procedure: Procedure
+  package var step: UInt8
+
+  /// The step with this number in its procedure.
+  package init(_ procedure: Procedure, _ step: UInt8) {
+    (self.procedure, self.step) = (procedure, step)
+  }
+
+  /// Reads `procedure.step`.
+  package init?(parsing text: String) {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 2, let procedure = Vocabulary.procedure(named: String(parts[0])),
+      let step = Vocabulary.steps(procedure).firstIndex(of: String(parts[1]))
+    else { return nil }
+    self.init(procedure, UInt8(step))
+  }
+
+  /// The step alone, without its procedure.
+  package var shortName: String {
+    let steps = Vocabulary.steps(procedure)
+    return Int(step) < steps.count ? steps[Int(step)] : "step\(step)"
+  }
+
+  package var description: String { "\(Vocabulary.name(procedure)).\(shortName)" }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+
+extension Main {
+  /// Every command, in the order help shows them.  Add a command here; help, completions and
+  /// "did you mean" follow.
+  static let commands: [any Command.Type] = [
+    ReplayCommand.self,
+    ListCommand.self,
+    CompletionsCommand.self,
+  ]
+
+  /// What the help of the program shows.
+  static let examples = [
+    Example("pagefuzz replay corpus crashes", "every regression"),
+    Example("pagefuzz list invariants", "everything that must hold, and where it comes from"),
+  ]
+}

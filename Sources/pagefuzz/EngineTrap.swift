@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Foundation
+import Synchronization
+
+/// A trap of the engine ends the process with its own status, and names the input that did it.
+///
+/// Only what a signal handler may do happens in it: one write and an exit.
+enum EngineTrap {
+  /// The address of a C string.
+  private static let message = Atomic<UInt>(0)
+  /// The handler's own stack, for when the other one has overflowed.
+  private static let stackBytes = 1 << 16
+
+  /// Begins to watch.  The runtime prints the reason of a trap before the signal comes.
+  static func watch() {
+    blame(nil)
+    var stack = stack_t()
+    stack.ss_sp = malloc(stackBytes)
+    stack.ss_size = stackBytes
+    sigaltstack(&stack, nil)
+    for signal in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT] {
+      var action = sigaction()
+      action.__sigaction_handler.sa_handler = { _ in EngineTrap.end() }
+      action.sa_flags = SA_ONSTACK
+      sigaction(signal, &action, nil)
+    }
+  }
+
+  /// What is worked on from now.
+  static func blame(_ path: String?) {
+    let place = path.map { "\($0): " } ?? ""
+    let text = "\(Main.program.name): \(place)the engine trapped; please report this input\n"
+    let new = UInt(bitPattern: strdup(text))
+    let old = message.exchange(new, ordering: .sequentiallyConsistent)
+    free(UnsafeMutableRawPointer(bitPattern: old))
+  }
+
+  private static func end() {
+    let address = message.load(ordering: .sequentiallyConsistent)
+    if let text = UnsafePointer<CChar>(bitPattern: address) {
+      _ = write(STDERR_FILENO, text, strlen(text))
+    }
+    _exit(ExitStatus.engineTrap.rawValue)
+  }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import PageLifecycle
+import Programs
+
+/// `list`: what the engine knows, printed from the code that acts on it.
+enum ListCommand: Command {
+  static let name = "list"
+  static let summary = "print operations, invariants, protocols, rules, specimens or limits"
+  static let discussion = """
+    Everything is printed from the tables the engine itself reads.  'steps' lists the names that
+    'until' may stop a call at, with those of the procedures that calls enter.
+    """
+  static let options = [Option.format]
+  static let operands = [
+    Operand(.choice(Subject.allCases.map(\.rawValue)), named: "SUBJECT", "what to list")
+  ]
+  static let examples = [
+    Example("pagefuzz list invariants", "everything that must hold, and where it comes from"),
+    Example("pagefuzz list specimens --format json", "every seeded bug, one object a line"),
+  ]
+
+  /// What can be listed.
+  enum Subject: String, CaseIterable {
+    case operations, steps, invariants, protocols, rules, specimens, limits
+
+    fileprivate var entries: [Entry] {
+      switch self {
+      case .operations: Procedure.operations.compactMap(Entry.operation)
+      case .steps: Procedure.allCases.filter { $0 != .idle }.map(Entry.steps)
+      case .invariants: Invariant.allCases.map(Entry.invariant)
+      case .protocols: Protocol.all.map(Entry.protocol)
+      case .rules: Rule.allCases.map(Entry.rule)
+      case .specimens: Specimen.all.map(Entry.specimen)
+      case .limits: (Limits.all + ProgramLimits.all).map { Entry.limit($0.name, $0.value) }
+      }
+    }
+  }
+
+  static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    let subject = arguments.operands.first.flatMap(Subject.init(rawValue:))
+    let entries = subject?.entries ?? []
+    for entry in entries {
+      try arguments.isJSON ? Output.line(entry.json) : Output.line(entry.text)
+    }
+    return .success
+  }
+}
+
+/// One thing of a list, in both forms.
+private struct Entry {
+  var json: JSONText
+  /// The name, and what stands beside it.
+  var head: String
+  /// Further lines, indented.
+  var body: [String] = []
+
+  var text: String { ([head] + body.map { "    " + $0 }).joined(separator: "\n") }
+
+  static func operation(_ operation: Procedure) -> Entry? {
+    guard let signature = operation.signature else { return nil }
+    let usage = signature.usage
+    return Entry(
+      json: [
+        "name": .string(signature.name), "usage": .string(usage),
+        "summary": .string(signature.summary),
+        "yieldsHandle": .boolean(signature.yieldsHandle), "weight": .count(signature.weight),
+        "steps": .strings(operation.stepNames),
+      ],
+      head: usage, body: [signature.summary])
+  }
+
+  static func limit(_ name: String, _ value: Int) -> Entry {
+    Entry(json: ["name": .string(name), "value": .count(value)], head: "\(name) \(value)")
+  }
+
+  static func steps(_ procedure: Procedure) -> Entry {
+    Entry(
+      json: [
+        "procedure": .string(procedure.name),
+        "isOperation": .boolean(procedure.signature != nil),
+        "steps": .strings(procedure.stepNames),
+      ],
+      head: procedure.name, body: [procedure.stepNames.joined(separator: ", ")])
+  }
+
+  static func invariant(_ invariant: Invariant) -> Entry {
+    Entry(
+      json: [
+        "name": .string(invariant.name), "statement": .string(invariant.statement),
+        "source": .string(invariant.source), "stops": .boolean(invariant.stops),
+      ],
+      head: "\(invariant.name)  \(invariant.statement)", body: [invariant.source])
+  }
+
+  static func `protocol`(_ base: Protocol) -> Entry {
+    Entry(
+      json: [
+        "name": .string(base.name), "summary": .string(base.summary),
+        "source": .string(base.source),
+        "knownBugs": .array(
+          base.knownBugs.map { ["rule": .string($0.rule.name), "source": .string($0.source)] }),
+      ],
+      head: "\(base.name)  \(base.summary)",
+      body: [base.source] + base.knownBugs.map { "breaks \($0.rule.name): \($0.source)" })
+  }
+
+  static func rule(_ rule: Rule) -> Entry {
+    let info = rule.info
+    return Entry(
+      json: [
+        "name": .string(rule.name), "bug": .string(info.bug), "meaning": .string(info.meaning),
+        "breaks": .strings(info.breaks.map(\.name)), "source": .string(info.source),
+      ],
+      head: "\(rule.name)  \(info.meaning)",
+      body: [
+        "broken: \(info.bug), must be found by \(info.breaks.map(\.name).joined(separator: " or "))",
+        info.source,
+      ])
+  }
+
+  static func specimen(_ specimen: Specimen) -> Entry {
+    let breaks = specimen.breaks.map(\.name)
+    return Entry(
+      json: [
+        "name": .string(specimen.name), "protocol": .string(specimen.variant.base.name),
+        "rule": .string(specimen.rule.name), "breaks": .strings(breaks),
+        "source": .string(specimen.source), "variant": .string(specimen.variant.name),
+      ],
+      head: "\(specimen.name)  \(specimen.variant.name)",
+      body: ["breaks \(breaks.joined(separator: " or ")); \(specimen.source)"])
+  }
+}
+
+extension Signature {
+  /// How a call of it is written, with its options in brackets.
+  fileprivate var usage: String {
+    var needed: [String] = []
+    var optional: [String] = []
+    for parameter in parameters {
+      switch parameter {
+      case .mm: needed.append("mm0")
+      case .address, .filePage: needed.append("file0:0")
+      case .file: needed.append("file0")
+      case .mapping: needed.append("m0")
+      case .handle: needed.append("h1")
+      case .pfn: needed.append("pfn0")
+      case .cpu: needed.append("cpu0")
+      case .value: needed.append("BYTE")
+      case .size: needed.append("SIZE")
+      case .pages: optional.append("pages=N")
+      case .times: optional.append("times=N")
+      case .flags(let flags):
+        optional += CallFlags.named.filter { flags.contains($0.flag) }.map(\.name)
+      }
+    }
+    let operands = needed.joined(separator: ", ") + optional.map { "[, \($0)]" }.joined()
+    return (yieldsHandle ? "h1 = " : "") + "\(name)(\(operands))"
+  }
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Programs
+import Storage
+
+/// `replay`: runs programs and compares what happens with what each one says.
+enum ReplayCommand: Command {
+  static let trace = Option("trace", "print every step, in columns of CPUs")
+  static let junit = Option("junit", .file, "also write the results as JUnit XML")
+
+  static let name = "replay"
+  static let summary = "run programs and compare with what each one expects"
+  static let discussion = """
+    Directories stand for the programs below them.  A file that cannot be read, or is no program,
+    is reported and the others go on; the highest exit status of all files wins.  With --quiet
+    only what is not as expected is printed.
+    """
+  static let options = [trace, junit, Option.format, Option.quiet]
+  static let operands = [
+    Operand(.path, "programs, and directories of programs", isRepeated: true)
+  ]
+  static let examples = [
+    Example("pagefuzz replay corpus crashes", "every regression"),
+    Example("pagefuzz replay --trace found.prog", "one program, step by step"),
+    Example("pagefuzz replay corpus --junit results.xml", "for a build server"),
+  ]
+
+  static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    var summary = ReplaySummary()
+    var junitReport = JUnitReport(suite: "pagefuzz replay")
+    Interruption.listen()
+    for found in ProgramFiles.expand(arguments.operands) {
+      // Results of some of the files must not look like results of all.
+      if let status = Interruption.status { return status }
+      let replayed = ReplayedFile(found, tracing: arguments.has(trace))
+      replayed.complain()
+      if arguments.isJSON {
+        try Output.line(replayed.json)
+      } else if !arguments.has(.quiet) || replayed.status == .found {
+        try Output.write(replayed.text)
+      }
+      summary.add(replayed.status)
+      junitReport.cases.append(JUnitReport.Case(replayed.path, replayed.junit))
+    }
+    if !arguments.isJSON, !arguments.has(.quiet), summary.count > 1 {
+      try Output.line(summary.text)
+    }
+    if let path = arguments[junit] {
+      try FileSystem.real.writeAtomically(Array(junitReport.text.utf8), to: path)
+    }
+    return summary.status
+  }
+}
+
+/// How many files there were, and the worst that happened.
+private struct ReplaySummary {
+  var count = 0
+  var asExpected = 0
+  var unexpected = 0
+  var status = ExitStatus.success
+
+  mutating func add(_ outcome: ExitStatus) {
+    count += 1
+    if outcome == .success { asExpected += 1 }
+    if outcome == .found { unexpected += 1 }
+    status = max(status, outcome)
+  }
+
+  var text: String {
+    let unusable = count - asExpected - unexpected
+    return "\(count) programs: \(asExpected) as expected, \(unexpected) not, \(unusable) unusable"
+  }
+}
+
+/// One file, and what became of it.
+private struct ReplayedFile {
+  enum Result {
+    case ran(Report, trace: [String])
+    case noProgram(ProgramError)
+    case unreadable(StorageError)
+  }
+  let path: String
+  let result: Result
+  let status: ExitStatus
+
+  init(_ found: ProgramFiles.Found, tracing isTracing: Bool) {
+    switch found {
+    case .success(let path):
+      self.path = path
+      result = Self.replay(path, isTracing)
+    case .failure(let error):
+      path = error.path
+      result = .unreadable(error)
+    }
+    status = Self.status(of: result)
+  }
+
+  private static func status(of result: Result) -> ExitStatus {
+    switch result {
+    case .ran(let report, _): report.isAsExpected() ? .success : .found
+    case .noProgram: .invalidInput
+    case .unreadable(let error): ExitStatus(error)
+    }
+  }
+
+  private static func replay(_ path: String, _ isTracing: Bool) -> Result {
+    let bytes: [UInt8]
+    do throws(StorageError) { bytes = try ProgramFiles.read(path) } catch {
+      return .unreadable(error)
+    }
+    do throws(ProgramError) {
+      let program = try ProgramParser.parse(bytes, file: path)
+      EngineTrap.blame(path)
+      guard isTracing else { return .ran(Execution.run(program), trace: []) }
+      let (lines, report) = TraceText.trace(program)
+      return .ran(report, trace: lines)
+    } catch {
+      return .noProgram(error)
+    }
+  }
+
+  /// Why the file could not be used; nil where it was.
+  private var complaint: String? {
+    switch result {
+    case .ran: nil
+    case .noProgram(let error): error.description
+    case .unreadable(let error): error.message
+    }
+  }
+
+  func complain() {
+    if let complaint { Diagnostics.report(complaint) }
+  }
+
+  // MARK: Forms
+
+  var text: String {
+    guard case .ran(let report, let trace) = result else { return "" }
+    let isAsExpected = status == .success
+    let word = isAsExpected ? Style.green("ok  ") : Style.red("FAIL")
+    var lines = ["\(word)  \(path)  \(report.steps) steps, found \(report.foundText)"]
+    lines += trace.map { "  " + $0 }
+    lines += report.differences(in: path).map { "  " + $0 }
+    lines += report.notes.map { "  note: \(path): \($0)" }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  var json: JSONText {
+    guard case .ran(let report, let trace) = result else {
+      return [
+        "file": .string(path), "expected": nil, "found": nil, "steps": 0, "ok": false,
+        "error": .text(complaint),
+      ]
+    }
+    var fields: [JSONText.Field] = [
+      .init("file", .string(path)), .init("expected", .text(report.expectedText)),
+      .init("found", .string(report.foundText)), .init("steps", .count(report.steps)),
+      .init("ok", .boolean(status == .success)), .init("endSteps", .count(report.endSteps)),
+      .init("protocol", .string(report.program.variant.name)),
+      .init(
+        "failures",
+        .array(
+          report.failures.map { failure in
+            [
+              "line": .count(failure.textLine), "text": .string(failure.text),
+              "expected": .string(failure.expected), "found": .string(failure.found),
+            ]
+          })),
+      .init("notes", .strings(report.notes)),
+    ]
+    if !trace.isEmpty { fields.append(.init("trace", .strings(trace))) }
+    return .object(fields)
+  }
+
+  var junit: JUnitReport.Outcome {
+    guard case .ran(let report, _) = result else { return .broken(complaint ?? "") }
+    guard status != .success else { return .passed }
+    let differences = report.differences(in: path)
+    return .failed(differences.first ?? "", details: differences.joined(separator: "\n"))
+  }
+}
+
+extension Report {
+  /// What the program says must be found; nil where it says nothing.
+  fileprivate var expectedText: String? {
+    switch program.expectation {
+    case .unstated: nil
+    case .none: "none"
+    case .violation(let pattern): pattern.description
+    }
+  }
+
+  /// The identities of what was found.
+  fileprivate var foundText: String {
+    let found = identities().map(\.description)
+    return found.isEmpty ? "none" : found.joined(separator: "; ")
+  }
+
+  /// Everything that is not as the program says, as a diff with places.
+  fileprivate func differences(in path: String) -> [String] {
+    var lines: [String] = []
+    for failure in failures {
+      lines += [
+        "\(path):\(failure.textLine): \(failure.text)", "- \(failure.expected)",
+        "+ \(failure.found)",
+      ]
+    }
+    if let (expected, found) = expectationDifference() {
+      let place = program.textLine(of: program.lines.count)
+      lines += ["\(path):\(place): the expectation", "- expect \(expected)", "+ expect \(found)"]
+    }
+    return lines
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+import Foundation
+
+/// What a process that was run left behind.
+struct Invoked {
+  var status: Int32
+  var output: String
+  var errors: String
+
+  /// Runs the `pagefuzz` that was built with these tests; a signal may ask it to end.
+  static func pagefuzz(
+    _ arguments: [String], signal: (number: Int32, after: TimeInterval)? = nil
+  ) throws -> Invoked {
+    try run(executable: pagefuzzURL, arguments, "", signal)
+  }
+
+  /// Runs a program from the search path; nil where it is not installed.
+  static func run(_ name: String, _ arguments: [String], input: String = "") throws -> Invoked? {
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    let places = path.split(separator: ":").map { "\($0)/\(name)" }
+    guard let found = places.first(where: FileManager.default.isExecutableFile) else { return nil }
+    return try run(executable: URL(fileURLWithPath: found), arguments, input, nil)
+  }
+
+  /// The executable, which lies beside the test bundle.
+  static var pagefuzzURL: URL {
+    let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
+    let itself = URL(fileURLWithPath: CommandLine.arguments[0])
+    let directory = (bundle?.bundleURL ?? itself).deletingLastPathComponent()
+    return directory.appendingPathComponent("pagefuzz")
+  }
+
+  private static func run(
+    executable: URL, _ arguments: [String], _ input: String,
+    _ signal: (number: Int32, after: TimeInterval)?
+  ) throws -> Invoked {
+    let scratch = try Scratch()
+    for name in ["input", "output", "errors"] { try scratch.write("", to: name) }
+    try scratch.write(input, to: "input")
+    let process = Process()
+    process.executableURL = executable
+    process.arguments = arguments
+    process.standardInput = FileHandle(forReadingAtPath: scratch.path("input"))
+    process.standardOutput = FileHandle(forWritingAtPath: scratch.path("output"))
+    process.standardError = FileHandle(forWritingAtPath: scratch.path("errors"))
+    try process.run()
+    if let signal {
+      Thread.sleep(forTimeInterval: signal.after)
+      kill(process.processIdentifier, signal.number)
+    }
+    process.waitUntilExit()
+    return Invoked(
+      // A process that a signal ended did not exit; shells add 128.
+      status: process.terminationStatus + (process.terminationReason == .exit ? 0 : 128),
+      output: scratch.text(of: "output"), errors: scratch.text(of: "errors"))
+  }
+}
+
+/// A directory of its own for one test; gone when the test is over.
+final class Scratch {
+  let directory: URL
+
+  init() throws {
+    directory = FileManager.default.temporaryDirectory
+      .appendingPathComponent("pagefuzz-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: directory) }
+
+  func path(_ name: String) -> String { directory.appendingPathComponent(name).path }
+
+  @discardableResult
+  func write(_ text: String, to name: String) throws -> String {
+    try write(Array(text.utf8), to: name)
+  }
+
+  @discardableResult
+  func write(_ bytes: [UInt8], to name: String) throws -> String {
+    try Data(bytes).write(to: directory.appendingPathComponent(name))
+    return path(name)
+  }
+
+  func text(of name: String) -> String {
+    String(decoding: FileManager.default.contents(atPath: path(name)) ?? Data(), as: UTF8.self)
+  }
+}

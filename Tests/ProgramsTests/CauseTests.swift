@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+
+import PageLifecycle
+import Programs
+import Testing
+
+@Suite("The identity of a violation")
+struct CauseTests {
+  /// A reference outlives the mapping, and the block is freed below it.
+  static func splice(_ file: Int) -> String {
+    """
+    cpu0  dax_fault(mm0, file\(file):0, write)
+    cpu0  h\(file) = vmsplice(mm0, file\(file):0)
+    cpu0  munmap(mm0, file\(file):0)
+    cpu2  punch_hole(file\(file):0)
+
+    """
+  }
+  /// A waiter sleeps on a page whose last pin is put by a path that may not wake it.
+  static let sleeper = """
+    cpu0  dax_fault(mm0, file0:0, write)
+    cpu0  h5 = pin_user_pages(mm0, file0:0)
+    cpu1  punch_hole(file0:0)
+    cpu0  unpin_user_pages(h5)
+
+    """
+
+  @Test(
+    "The cause is the smallest set of rules whose repair makes the program clean",
+    arguments: [
+      (splice(0), "v6.1", ["I27 fsdax foreign-get cause=scansUnmappedFiles"]),
+      (
+        splice(0), "v6.1+repaired -scansUnmappedFiles -rechecksPTE",
+        ["I27 fsdax foreign-get cause=scansUnmappedFiles"]
+      ),
+      (splice(0), "v6.1+repaired", []),
+    ])
+  func smallestSet(_ lines: String, _ variant: String, _ identities: [String]) throws {
+    #expect(try run(lines, under: variant).identities().map(\.description) == identities)
+  }
+
+  @Test("Two bugs in one program keep their own causes")
+  func independent() throws {
+    let report = try run(
+      Self.sleeper + Self.splice(1), under: "v6.1+repaired -wakesOnUnpin -scansUnmappedFiles")
+    let causes = report.identities().map(\.cause)
+    #expect(causes.first == .rules([.wakesOnUnpin]))
+    #expect(causes.last == .rules([.scansUnmappedFiles]))
+  }
+
+  @Test(
+    "A cause is what its text says",
+    arguments: [
+      "scansUnmappedFiles", "scansUnmappedFiles+examinesLockedEntries", "unknown",
+      "gupFastWalk.tryGrab/punch_hole.changeBlocks",
+    ])
+  func text(_ cause: String) throws {
+    let line = "expect I27 fsdax foreign-get cause=\(cause)"
+    #expect(try program(line).description.hasSuffix(line + "\n"))
+  }
+
+  @Test("Rules of a cause are written in one order")
+  func order() throws {
+    let program = try program("expect I27 cause=examinesLockedEntries+scansUnmappedFiles")
+    #expect(program.description.contains("cause=scansUnmappedFiles+examinesLockedEntries"))
+  }
+}
+
+@Suite("What a run looked like")
+struct TraceTests {
+  @Test("A trace has one row a step, in the column of its CPU, and the line that was crossed")
+  func trace() throws {
+    let (lines, report) = TraceText.trace(try program(CauseTests.splice(0)))
+    let rows = lines.filter { $0.first?.isNumber == true }
+    #expect(rows.count == report.steps + report.endSteps)
+    #expect(
+      lines[0].split(separator: " ") == ["#", "cpu0", "cpu2", "page", "ref", "map", "mapping"])
+    #expect(lines[1] == "> cpu0  dax_fault(mm0, file0:0, write)")
+    let free = try #require(rows.last)
+    #expect(free.contains("punch_hole: changeBlocks"))
+    #expect(
+      lines.last?.hasPrefix("violated I27 at step \(report.steps): A block that is freed") == true)
+    #expect(lines.last?.hasSuffix("Page p0, fsdax; still held by 'get'") == true)
+    let grab = try #require(rows.first { $0.contains("gupFastWalk: tryGrab") })
+    #expect(grab.split(separator: " ").suffix(4) == ["p0", "2", "0", "file0"])
+  }
+
+  @Test("Waiting steps are marked, and the staged end has headings")
+  func stages() throws {
+    let lines = TraceText.lines(
+      of: try program(ExecutionTests.blocked, under: "v6.1+repaired"))
+    #expect(lines.contains { $0.contains("breakLayouts: sleep (blocked)") })
+    let headings = lines.filter { $0.hasPrefix("-- ") }.map { $0.prefix { $0 != ":" } }
+    #expect(headings.contains("-- releasing"))
+    #expect(headings.last == "-- unbinding")
+    #expect(lines[0].contains("end"))
+  }
+
+  @Test("The ledger's history says when each reference was born and died, and where")
+  func history() throws {
+    let history = LedgerHistory(of: try program(CauseTests.splice(0)))
+    #expect(history.pages == [PFN(0)])
+    let changes = history.entries.map { "\($0.change) \($0.holder.name) \($0.name)" }
+    #expect(
+      changes == [
+        "1 map daxFaultIO.setPTE", "1 speculative gupFastWalk.tryGrab",
+        "1 get gupFastWalk.recheckPTE", "-1 speculative gupFastWalk.recheckPTE",
+        "-1 map zapRange.clearPTE",
+      ])
+    #expect(history.holders(of: PFN(0)) == "get 1")
+    #expect(history.holders(of: PFN(1)) == "nobody")
+    let lines = history.lines(for: PFN(0))
+    #expect(lines.count == 6)
+    #expect(lines[0] == "p0:")
+    #expect(lines[5].contains("-1  map"))
+    #expect(lines[5].hasSuffix("in munmap(mm0, file0:0)"))
+  }
+}
