@@ -30,7 +30,7 @@ package struct LockID: Equatable, Hashable, Sendable {
     case pages
   }
   package var rawValue: UInt8
-  init(rawValue: UInt8) { self.rawValue = rawValue }
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
   @inline(__always)
   init(_ kind: Kind, _ index: UInt8) { rawValue = kind.rawValue << 4 | index }
   package var kind: Kind { Kind(rawValue: rawValue >> 4) ?? .inode }
