@@ -24,6 +24,9 @@ let package = Package(
       name: "pagefuzz",
       dependencies: ["PageLifecycle", "Programs", "Conformance", "Fuzzing", "Storage", "Console"],
       swiftSettings: settings),
+    .testTarget(
+      name: "ConformanceTests", dependencies: ["Conformance", "PageLifecycle", "Programs"],
+      swiftSettings: settings),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
     // Also runs the command itself, which lies beside the tests once it is built.
     .testTarget(

@@ -25,6 +25,14 @@ package struct Comparison: Sendable {
   package var firstDifference: Difference?
   /// The sequence as a program, with assertions for what changed.
   package var program: Program
+
+  /// The program with what a run of it finds: kernels broke promises while they were recorded.
+  package var programWithExpectation: Program {
+    var stated = program
+    stated.expectation =
+      Execution.run(program).identities().first.map { .violation(Pattern($0)) } ?? .none
+    return stated
+  }
 }
 
 /// Executes a recorded sequence on the model, and compares after every event.

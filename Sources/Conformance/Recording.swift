@@ -140,15 +140,16 @@ extension Recording {
 
   private static func words(for error: any Error) -> String {
     func place(_ path: [any CodingKey]) -> String {
-      path.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
+      guard !path.isEmpty else { return "the line" }
+      return path.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
     }
     return switch error {
     case DecodingError.keyNotFound(let key, let context):
-      "no '\(key.stringValue)' in '\(place(context.codingPath))' (expected a recorded sequence)"
+      "no '\(key.stringValue)' in \(place(context.codingPath)) (expected a recorded sequence)"
     case DecodingError.typeMismatch(let type, let context):
-      "'\(place(context.codingPath))' is no \(type)"
+      "\(place(context.codingPath)) is no \(type)"
     case DecodingError.valueNotFound(let type, let context):
-      "'\(place(context.codingPath))' is null (expected \(type))"
+      "\(place(context.codingPath)) is null (expected \(type))"
     default: "no JSON (expected one recorded sequence, an object on a line)"
     }
   }

@@ -94,9 +94,9 @@ enum ConformCommand: Command {
   private static func save(_ comparison: Comparison, in directory: String) throws(StorageError) {
     let programs = ProgramDirectory(directory)
     try programs.prepare()
-    let base = comparison.program.variant.base.name
+    let program = comparison.programWithExpectation
     try programs.save(
-      ProgramPrinter.text(of: comparison.program), as: "\(base)-\(comparison.id).prog")
+      ProgramPrinter.text(of: program), as: "\(program.variant.base.name)-\(comparison.id).prog")
   }
 }
 
