@@ -52,7 +52,7 @@ extension Protocol {
     design: Rules(),
     knownBugs: [
       KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3"),
-      KnownBug(.wakesWhenOnlyMapped, "found by pagefuzz, then seen in 28 recorded sequences"),
+      KnownBug(.wakesWhenOnlyMapped, "found by pagefuzz, then seen in 32 recorded sequences"),
     ])
 
   private static func eraE(breaksBeyondEnd: Bool) -> Rules {
