@@ -113,6 +113,7 @@ extension Machine {
     case .invalidate: "invalidate_lock"
     case .pageTable: "page_table_lock"
     case .pages: "pages_lock"
+    case .driver: "driver_lock"
     }
   }
 }

@@ -226,6 +226,8 @@ struct Rehearsal {
     case .lock: machine.lockName(wait.object)
     case .entry: "entry_lock"
     case .gracePeriod: "grace_period"
+    case .pageLock: "page_lock"
+    case .driver: "driver"
     case .none: "running"
     }
   }

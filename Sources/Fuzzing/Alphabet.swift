@@ -60,6 +60,9 @@ package struct Alphabet: Sendable {
       return (0..<Limits.handles).filter { machine.handles[HandleID($0)].state == .held }
         .flatMap { handle in set { $0.handle = HandleID(handle) } }
     case .pfn: return (0..<pages).flatMap { pfn in set { $0.pfn = PFN(pfn) } }
+    case .pagemap:
+      return PagemapID.all.filter { machine.pagemaps[$0].type != .invalid }
+        .flatMap { pagemap in set { $0.pagemap = pagemap } }
     case .cpu: return (0..<2).flatMap { cpu in set { $0.cpu = CPUID(cpu) } }
     case .value: return set { $0.value = 1 }
     case .size: return (0..<pages).flatMap { size in set { $0.value = UInt8(size) } }

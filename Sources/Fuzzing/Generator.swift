@@ -28,7 +28,11 @@ package struct Generator: Sendable {
     pages = max(1, Int(options.boot.filePages))
     files = max(1, Int(options.boot.files))
     cpus = options.cpus
-    signatures = options.operations.compactMap(\.signature)
+    let isDevice = options.boot.devices > 0
+    self.options.operations = options.operations.filter { operation in
+      operation.signature.map { isDevice || $0.domain != .device } ?? false
+    }
+    signatures = self.options.operations.compactMap(\.signature)
     weights = signatures.map(\.weight)
     total = weights.reduce(0, +)
   }
@@ -87,7 +91,14 @@ package struct Generator: Sendable {
       call.page = PageIndex(random.below(pages))
     case .mapping: call.mapping = MappingID(random.below(Limits.mappings))
     case .handle: call.handle = heldHandle(machine, &random)
-    case .pfn: call.pfn = PFN(random.below(max(1, Int(options.boot.devicePages))))
+    case .pfn:
+      let isDevice = options.boot.devices > 0 && random.oneIn(2)
+      call.pfn =
+        isDevice
+        ? PFN(Limits.devicePages + random.below(Limits.pages - Limits.devicePages))
+        : PFN(random.below(max(1, Int(options.boot.devicePages))))
+    case .pagemap:
+      call.pagemap = PagemapID(random.below(min(1 + Int(options.boot.devices), 5)))
     case .cpu: call.cpu = CPUID(random.below(cpus))
     case .value: call.value = UInt8(1 + random.below(255))
     case .size: call.value = UInt8(random.below(pages + 1))
@@ -109,8 +120,9 @@ package struct Generator: Sendable {
     for offset in 0..<Limits.mappings {
       let mapping = MappingID((start + offset) % Limits.mappings)
       let vma = machine.mms[mm].vmas[mapping]
-      guard !vma.isFree, vma.file.position < files else { continue }
-      let isBootMapping = mapping.rawValue == vma.file.rawValue && vma.offset.rawValue == 0
+      guard !vma.isFree, vma.kind != .file || vma.file.position < files else { continue }
+      let isBootMapping =
+        vma.kind == .file && mapping.rawValue == vma.file.rawValue && vma.offset.rawValue == 0
       return isBootMapping ? Address(vma.file, page) : Address(mapping, page)
     }
     return Address(FileID(random.below(files)), page)

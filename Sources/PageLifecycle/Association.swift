@@ -4,12 +4,12 @@
 /// index, word 1 and flags.
 extension Machine {
   /// `memremap_pages()` for one page: `__init_zone_device_page()`.
-  mutating func initializeDevicePage(_ pfn: PFN) {
+  mutating func initializeDevicePage(_ pfn: PFN, _ type: MemoryType = .fsdax) {
     pages[pfn] = Page()
     pages[pfn].exists = true
-    pages[pfn].type = .fsdax
+    pages[pfn].type = type
     pages[pfn].word1 = .pgmap
-    pages[pfn].refcount = rules.idleCount
+    pages[pfn].refcount = freeCount(of: type)
     touch(pfn)
   }
 
@@ -90,11 +90,71 @@ extension Machine {
     touch(pfn)
   }
 
-  /// `folio_add_new_anon_rmap()` names the owner of a fresh copy.
+  /// `folio_add_new_anon_rmap()` names the owner of a fresh copy; `folio_add_lru_vma()` and the
+  /// charge come with it.
   mutating func becomeAnonymous(_ pfn: PFN) {
     pages[pfn].mapping = .anon
-    pages[pfn].flags.insert(.anonExclusive)
+    pages[pfn].flags.formUnion([.anonExclusive, .charged])
+    if pages[pfn].type == .system { pages[pfn].flags.insert(.lru) }
     touch(pfn)
+  }
+
+  /// `zone_device_page_init()` and the free path clear what the last user left.
+  mutating func clearIdentity(_ pfn: PFN) {
+    noteUse(of: pfn)
+    pages[pfn].mapping = .none
+    pages[pfn].index = PageIndex(0)
+    pages[pfn].flags.subtract([.anonExclusive, .charged])
+    touch(pfn)
+  }
+
+  /// The free list runs through `zone_device_data`.
+  mutating func link(_ pfn: PFN, to next: PFN) {
+    noteUse(of: pfn)
+    pages[pfn].zoneDeviceData = next
+    touch(pfn)
+  }
+
+  /// `folio_trylock()`.
+  mutating func tryLockPage(_ pfn: PFN) -> Bool {
+    noteUse(of: pfn)
+    guard !pages[pfn].flags.contains(.locked) else { return false }
+    pages[pfn].flags.insert(.locked)
+    touch(pfn)
+    return true
+  }
+
+  /// `folio_unlock()`; whoever waits becomes runnable.
+  mutating func unlockPage(_ pfn: PFN) {
+    noteUse(of: pfn)
+    pages[pfn].flags.remove(.locked)
+    touch(pfn)
+  }
+
+  /// `folio_isolate_lru()`: false where the page is on no list.
+  mutating func takeOffLRU(_ pfn: PFN) -> Bool {
+    guard pages[pfn].flags.contains(.lru) else { return false }
+    pages[pfn].flags.remove(.lru)
+    touch(pfn)
+    return true
+  }
+
+  /// `folio_add_lru()`.
+  mutating func putOnLRU(_ pfn: PFN) {
+    if !pages[pfn].flags.contains(.charged) { emit(.unchargedOnLRU(pfn)) }
+    pages[pfn].flags.insert(.lru)
+    touch(pfn)
+  }
+
+  /// `folio_migrate_mapping()` and `folio_migrate_flags()`: the identity of one page goes over to
+  /// another, the charge too.
+  mutating func moveIdentity(from source: PFN, to destination: PFN) {
+    pages[destination].mapping = pages[source].mapping
+    pages[destination].index = pages[source].index
+    pages[destination].flags.insert(.charged)
+    pages[source].flags.remove(.charged)
+    touch(source)
+    touch(destination)
   }
 
   /// `page_try_share_anon_rmap()`: fork shares the page.

@@ -7,10 +7,11 @@ extension Machine {
       initializeDevicePage(PFN(position))
       freeBlocks.insert(PFN(position))
     }
-    for position in Limits.devicePages..<Limits.pages { freeRAMPage(PFN(position)) }
-    pgmap.state = .live
+    for offset in 0..<Limits.ramPages { freeRAMPage(PFN(Limits.devicePages + offset)) }
+    (pgmap.state, pgmap.type) = (.live, .fsdax)
     pgmap.own = 1 + Int32(boot.devicePages)
     pgmap.references = pgmap.own
+    for id in PagemapID.all where id != .pmem0 { bind(id, isBound: id.rawValue <= boot.devices) }
     mms[MMID(0)].isAlive = true
     for position in 0..<min(Int(boot.files), Limits.files) {
       let file = FileID(position)
@@ -19,13 +20,31 @@ extension Machine {
       files[file].descriptors = 1
       files[file].size = boot.filePages
       var vma = VMA()
-      vma.file = file
-      vma.pages = Bits(rawValue: 1 << UInt32(boot.filePages) - 1)
+      (vma.kind, vma.file) = (.file, file)
+      vma.pages = Bits(rawValue: 1 << UInt64(boot.filePages) - 1)
       mms[MMID(0)].vmas[MappingID(position)] = vma
     }
     touchedPages = Bits()
     touchedFiles = Bits()
     eventCount = 0
+  }
+}
+
+extension Machine {
+  /// A device beside the file system's: bound, or to be bound by the program.
+  private mutating func bind(_ id: PagemapID, isBound: Bool) {
+    pagemaps[id].hasExited = true
+    guard isBound else { return }
+    pagemaps[id] = DevPagemap()
+    pagemaps[id].state = .live
+    pagemaps[id].type = id.type(coherent: id == .device1)
+    for position in id.pages {
+      initializeDevicePage(PFN(position), pagemaps[id].type)
+      if id == .p2p0 { ledger.free(PFN(position)) }
+    }
+    pagemaps[id].own = 1 + (id.holdsPagemapWhenUsed ? 0 : Int32(id.pages.count))
+    pagemaps[id].references = pagemaps[id].own
+    if id.holdsPagemapWhenUsed { listAll(of: id) }
   }
 }
 
@@ -50,7 +69,7 @@ extension Machine {
   /// The first of an aligned run of free blocks, taken whole; none if there is no such run.
   mutating func allocateAlignedBlocks() -> PFN {
     for start in stride(from: 0, to: Limits.devicePages, by: Limits.pagesPerPMD) {
-      let run = UInt32(1 << Limits.pagesPerPMD - 1) << UInt32(start)
+      let run = UInt64(1 << Limits.pagesPerPMD - 1) << UInt64(start)
       guard freeBlocks.rawValue & run == run else { continue }
       freeBlocks.rawValue &= ~run
       return PFN(start)

@@ -12,6 +12,10 @@ package struct Wait: Equatable, Sendable {
     case pageIdle
     /// The last reference of the pgmap.
     case pagemap
+    /// Calls into a driver that is being removed.
+    case driver
+    /// The page lock, PG_locked.
+    case pageLock
     /// An RCU grace period: CPUs with interrupts off delay it.
     case gracePeriod
   }
@@ -46,6 +50,7 @@ package struct Frame: Equatable, Sendable {
   package var pte = PTE.none
   package var holder = Holder.get
   package var handle = HandleID(0)
+  package var pagemap = PagemapID(0)
   package var count: UInt8 = 0
   package var times: Int32 = 1
   package var flags: CallFlags = []
@@ -61,7 +66,7 @@ package struct CPU: Sendable {
   package var isActive = false
   package var call = Call(.idle)
   package var frame = Frame()
-  var stack = InlineArray<7, Frame>(repeating: Frame())
+  var stack = InlineArray<8, Frame>(repeating: Frame())
   package var depth: UInt8 = 0
   package var wait = Wait.none
   /// `schedule()` was reached with the wait still unanswered.
@@ -88,6 +93,10 @@ package struct CPU: Sendable {
   package var gatherMapping = MappingID(0)
   /// Those of them that another TLB may still use.
   package var stale = Bits<PageIndex>()
+  /// What the last allocation of this call returned.
+  package var allocated = PFN.none
+  /// `struct migrate_vma` of the migration this call does.
+  package var migration = Migration()
 
   /// The procedure `depth` levels below the running one; zero is the running one.
   package func procedure(below level: Int) -> (Procedure, UInt8) {

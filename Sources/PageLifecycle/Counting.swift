@@ -9,7 +9,7 @@ extension Machine {
   package func owner(of pfn: PFN) -> PFN { pages[pfn].isTail ? pages[pfn].head : pfn }
 
   /// What a put found.
-  enum PutResult { case stillReferenced, idle, free }
+  enum PutResult { case stillReferenced, idle, free, freeDevice }
 
   /// `get_page()`: a plain increment, legal where somebody else holds the page.
   @inline(__always)
@@ -45,10 +45,11 @@ extension Machine {
     noteUse(of: pfn)
     pages[pfn].refcount -= references
     touch(pfn)
-    if pages[pfn].type == .fsdax {
-      return isIdle(pfn) ? .idle : .stillReferenced
+    switch pages[pfn].type {
+    case .fsdax: return isIdle(pfn) ? .idle : .stillReferenced
+    case .system, .invalid: return pages[pfn].refcount == 0 ? .free : .stillReferenced
+    default: return pages[pfn].refcount == 0 ? .freeDevice : .stillReferenced
     }
-    return pages[pfn].refcount == 0 ? .free : .stillReferenced
   }
 
   /// What one FOLL_PIN weighs: `try_grab_folio()`.
@@ -83,8 +84,30 @@ extension Machine {
     return pages[pfn].refcount - mapped != rules.idleCount
   }
 
+  @inline(__always)
   func countsMappings(of pfn: PFN) -> Bool {
-    pages[pfn].type == .system || rules.countsMappings
+    switch pages[pfn].type {
+    case .fsdax, .generic: rules.countsMappings
+    default: true
+    }
+  }
+
+  /// The count of a device page that nobody uses; `memremap_pages()` leaves it there.
+  @inline(__always)
+  func freeCount(of type: MemoryType) -> Int32 {
+    switch type {
+    case .fsdax: rules.idleCount
+    case .generic: 1
+    case .p2pdma: rules.poolCount
+    default: 0
+    }
+  }
+
+  /// `set_page_count()`: a plain store, legal where nobody else can see the page.
+  mutating func storeCount(_ pfn: PFN, _ count: Int32) {
+    noteUse(of: pfn)
+    pages[pfn].refcount = count
+    touch(pfn)
   }
 
   /// `folio_add_file_rmap_pte()` and its anonymous and PMD sisters.

@@ -7,9 +7,11 @@
 /// from, a function one of the kernel's, a number a commit.
 package enum Invariant: UInt8, CaseIterable, Sendable {
   case I1 = 1, I2 = 2, I3 = 3, I4 = 4, I5 = 5, I6 = 6, I7 = 7
-  case I17 = 17, I18 = 18, I19 = 19, I20 = 20, I21 = 21
+  case I10 = 10, I11 = 11, I12 = 12, I13 = 13, I14 = 14, I15 = 15, I16 = 16, I17 = 17
+  case I18 = 18, I19 = 19, I20 = 20, I21 = 21, I22 = 22
   case I24 = 24, I25 = 25, I27 = 27, I28 = 28, I32 = 32, I33 = 33, I34 = 34, I35 = 35
   case I37 = 37, I39 = 39, I41 = 41, I42 = 42, I43 = 43, I44 = 44
+  case I45 = 45, I48 = 48, I49 = 49, I50 = 50, I51 = 51, I52 = 52, I53 = 53
   case I54 = 54
   case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
 
@@ -27,70 +29,64 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
         "No refcount is ever below zero, and nobody gets a page whose count is zero.",
         "`VM_BUG_ON_PAGE` in `put_page_testzero()`; `try_grab_folio()`"
       )
-    case .I3:
-      (
-        "No refcount crosses its sign bit.",
-        "`try_get_page()`, v5.1"
-      )
+    case .I3: ("No refcount crosses its sign bit.", "`try_get_page()`, v5.1")
     case .I4:
       (
         """
-        The mapcount of a page is the number of page-table entries that name it; an fsdax \
-        page of an era that does not count mappings has none.
-        """,
-        "`folio_add_file_rmap_pte()`; seed 001"
+        The mapcount of a page is the number of page-table entries that name it; an fsdax page \
+        of an era that does not count mappings has none.
+        """, "`folio_add_file_rmap_pte()`; seed 001"
       )
     case .I5:
-      (
-        "Every mapping that is counted holds a reference.",
-        "`insert_page_into_pte_locked()`"
-      )
-    case .I6:
-      (
-        "A tail page has no references of its own.",
-        "`prep_compound_tail()`"
-      )
+      ("Every mapping that is counted holds a reference.", "`insert_page_into_pte_locked()`")
+    case .I6: ("A tail page has no references of its own.", "`prep_compound_tail()`")
     case .I7:
-      (
-        "At the end as many pins were released as acquired.",
-        "NR_FOLL_PIN_ACQUIRED, _RELEASED"
-      )
+      ("At the end as many pins were released as acquired.", "NR_FOLL_PIN_ACQUIRED, _RELEASED")
     // Free and allocate
+    case .I10:
+      (
+        "A page on a free list has the count of a free page from the moment it is there.",
+        "seed 000; ef233450898f"
+      )
+    case .I11: ("A device page that nobody holds is on its owner's free list.", "seeds 000, 003")
+    case .I12:
+      (
+        "A page is given back once for each time it was handed out.",
+        "`page_free()` in `memremap.c`"
+      )
+    case .I13: ("Whoever gives a page back writes nothing of it afterwards.", "seed 000")
+    case .I14:
+      (
+        "Nobody gets or uses a page that its owner has on a free list.",
+        "ef233450898f; 16ce101db85d"
+      )
+    case .I15:
+      (
+        "A page is handed out with one reference, unmapped and without mapping.",
+        "`zone_device_page_init()`"
+      )
+    case .I16:
+      (
+        "A page without page_free() is never dropped to the count that would call it.",
+        "seed 003, patch 8"
+      )
     case .I17:
       (
         """
-        A device page is never on a list of the page allocator: word 1 names its pgmap, or \
-        the head of its folio.
-        """,
-        "seeds 000, 004; `mm_types.h`"
+        A device page is never on a list of the page allocator: word 1 names its pgmap, or the \
+        head of its folio; a page on the LRU is charged to somebody.
+        """, "seeds 000, 004; `mm_types.h`; 41cddf83d8b0"
       )
     // The pgmap
     case .I18:
-      (
-        "When memunmap_pages() has waited, nobody holds a page of the pgmap.",
-        "0dc45ca1ce18"
-      )
-    case .I19:
-      (
-        "A page that is used has its pgmap and its struct page.",
-        "seed 000"
-      )
-    case .I20:
-      (
-        "Every pgmap reference is put exactly once.",
-        "`get_dev_pagemap()`"
-      )
+      ("When memunmap_pages() has waited, nobody holds a page of the pgmap.", "0dc45ca1ce18")
+    case .I19: ("A page that is used has its pgmap and its struct page.", "seed 000")
+    case .I20: ("Every pgmap reference is put exactly once.", "`get_dev_pagemap()`")
     case .I21:
-      (
-        "Nobody looks a pgmap up through a reference that was exited.",
-        "`memunmap_pages()`"
-      )
+      ("Nobody looks a pgmap up through a reference that was exited.", "`memunmap_pages()`")
+    case .I22: ("No page is handed out once its pgmap is dying.", "`zone_device_page_init()`")
     // The file's association with its pages
-    case .I24:
-      (
-        "The mapping of a page changes only while the page is idle.",
-        "seed 001"
-      )
+    case .I24: ("The mapping of a page changes only while the page is idle.", "seed 001")
     case .I25:
       (
         "An entry names a page of a file if and only if the page names the file and the index.",
@@ -101,31 +97,12 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
         "A block that is freed has no holder, no page-table entry and no DAX entry left.",
         "seed 001; `dax_layout_busy_page()`"
       )
-    case .I28:
-      (
-        "A page-table entry of a DAX file has a DAX entry behind it.",
-        "`fs/dax.c`"
-      )
+    case .I28: ("A page-table entry of a DAX file has a DAX entry behind it.", "`fs/dax.c`")
     case .I32:
-      (
-        "memory_failure() finds the file of a page until the page is truncated.",
-        "seed 001"
-      )
-    case .I33:
-      (
-        "An empty or zero entry stands for no device page.",
-        "98c183a4fccf"
-      )
-    case .I34:
-      (
-        "nrpages is the number of pages that entries stand for.",
-        "`fs/dax.c`"
-      )
-    case .I35:
-      (
-        "After breaking layouts truncate finds no entry.",
-        "bde708f1a65d"
-      )
+      ("memory_failure() finds the file of a page until the page is truncated.", "seed 001")
+    case .I33: ("An empty or zero entry stands for no device page.", "98c183a4fccf")
+    case .I34: ("nrpages is the number of pages that entries stand for.", "`fs/dax.c`")
+    case .I35: ("After breaking layouts truncate finds no entry.", "bde708f1a65d")
     // Pins
     case .I37:
       (
@@ -138,62 +115,43 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
         "`sanity_check_pinned_pages()`; the ledger"
       )
     case .I41:
-      (
-        "A pinned anonymous page stays the page of the process that pinned it.",
-        "70e806e4e645"
-      )
-    case .I42:
-      (
-        "No long-term reference exists on an fsdax page.",
-        "2bb6d2837083"
-      )
+      ("A pinned anonymous page stays the page of the process that pinned it.", "70e806e4e645")
+    case .I42: ("No long-term reference exists on an fsdax page.", "2bb6d2837083")
     case .I43:
       (
         "The page gup_fast returns is the page the PTE names when it is checked again.",
         "`gup_fast_pte_range()`"
       )
     case .I44:
+      ("A call that ended holds no reference of the kind taken for its length.", "`mm/gup.c`")
+    // Migration
+    case .I45:
       (
-        "A call that ended holds no reference of the kind taken for its length.",
-        "`mm/gup.c`"
+        "A page that somebody else holds is not taken for migration.",
+        "seed 003; `folio_migrate_mapping()`"
       )
+    case .I48: ("A page that has moved is mapped nowhere any more.", "`migrate_vma_finalize()`")
+    case .I49: ("When a migration has ended no entry of it is left.", "`remove_migration_ptes()`")
+    case .I50:
+      ("No page-table entry that the CPU follows names a private device page.", "`memremap.h`")
+    case .I51: ("A page that a migration entry names is locked and held.", "ffa65753c431")
+    case .I52:
+      (
+        "A driver collects only what it asked for, and no page of another device.",
+        "seed 003, patches 4 and 5"
+      )
+    case .I53: ("A migration keeps what a page-table entry allowed.", "fd35ca3d12cc")
     // Data
-    case .I54:
-      (
-        "A load sees the value last written to that address.",
-        "The shadow-value oracle"
-      )
+    case .I54: ("A load sees the value last written to that address.", "The shadow-value oracle")
     // Waiting
     case .I55:
-      (
-        "Whoever waits for a page to become idle is made runnable when it does.",
-        "f4f451a16dd1"
-      )
-    case .I56:
-      (
-        "A sleeper can still be woken by somebody.",
-        "237388320def"
-      )
+      ("Whoever waits for a page to become idle is made runnable when it does.", "f4f451a16dd1")
+    case .I56: ("A sleeper can still be woken by somebody.", "237388320def")
     case .I57:
-      (
-        "A wake-up of one waiter that takes no lock is passed on.",
-        "237388320def; `fs/dax.c`"
-      )
-    case .I58:
-      (
-        "Faults make progress.",
-        "a69d1ab971a6"
-      )
-    case .I59:
-      (
-        "Nobody sleeps with a spinlock held.",
-        "`might_sleep()`"
-      )
-    case .I60:
-      (
-        "Sleepers sleep where wakers wake.",
-        "K6.18 `wait_page_idle()`"
-      )
+      ("A wake-up of one waiter that takes no lock is passed on.", "237388320def; `fs/dax.c`")
+    case .I58: ("Faults make progress.", "a69d1ab971a6")
+    case .I59: ("Nobody sleeps with a spinlock held.", "`might_sleep()`")
+    case .I60: ("Sleepers sleep where wakers wake.", "K6.18 `wait_page_idle()`")
     }
   }
 }
@@ -210,7 +168,8 @@ extension Invariant {
   /// A violation makes accounting or memory wrong: the run stops.  Others are noted.
   package var stops: Bool {
     switch self {
-    case .I7, .I24, .I32, .I35, .I42, .I44, .I55, .I56, .I57, .I58, .I59, .I60: false
+    case .I7, .I22, .I24, .I32, .I35, .I42, .I44, .I45, .I52, .I53: false
+    case .I55, .I56, .I57, .I58, .I59, .I60: false
     default: true
     }
   }
@@ -220,17 +179,23 @@ extension Invariant {
 
 extension Machine {
   @inline(__always)
-  func idleCount(of page: Page) -> Int32 {
-    page.type == .fsdax && !page.isTail ? rules.idleCount : 0
+  func idleCount(of pfn: PFN) -> Int32 {
+    switch pages[pfn].type {
+    case .fsdax: pages[pfn].isTail ? 0 : rules.idleCount
+    case .generic: 1
+    case .p2pdma: ledger.idle.contains(pfn) ? rules.poolCount : 0
+    default: 0
+    }
   }
 
   @inline(__always)
   func expectedReferences(of pfn: PFN) -> Int32 {
     let held = ledger[pfn]
-    let mapWeight: Int32 = pages[pfn].type == .fsdax && !rules.countsMappings ? 0 : 1
+    let mapWeight: Int32 = countsMappings(of: pfn) ? 1 : 0
     let pinWeight: Int32 = pages[pfn].isHead ? 1 : Page.pinBias
-    return idleCount(of: pages[pfn]) + (held[.map] + held[.gather]) * mapWeight + held[.fault]
-      + held[.get] + held[.speculative] + held[.pin] * pinWeight
+    let migrating = held[.migration] + held[.isolation] + held[.faultPage] + held[.driver]
+    return idleCount(of: pfn) + (held[.map] + held[.gather]) * mapWeight + held[.fault]
+      + held[.get] + held[.speculative] + held[.pin] * pinWeight + migrating
   }
 
   /// The first invariant a page breaks, or nil when all hold.
@@ -244,13 +209,16 @@ extension Machine {
     guard refcount >= 0 else { return (.I2, nil) }
     guard refcount < Int32.max / 2 else { return (.I3, nil) }
     guard !pages[pfn].isTail || refcount == 0 else { return (.I6, nil) }
+    if ledger.listed.contains(pfn) {
+      let isFree = refcount - held[.speculative] == freeCount(of: pages[pfn].type)
+      guard isFree else { return (.I10, nil) }
+    }
     let expected = expectedReferences(of: pfn)
     guard refcount == expected else {
       return (.I1, blame(forDifference: refcount - expected, held))
     }
     if mapcountIsSettled {
-      let isCounted = pages[pfn].type == .system || rules.countsMappings
-      let mappings = isCounted ? held[.map] : 0
+      let mappings = countsMappings(of: pfn) ? held[.map] : 0
       guard pages[pfn].mapcount == mappings else { return (.I4, Blame(.missing, .map)) }
     }
     guard pages[pfn].mapcount <= refcount else { return (.I5, Blame(.missing, .map)) }
@@ -259,6 +227,9 @@ extension Machine {
         pages[pfn].word1 == .pgmap
         || (pages[pfn].word1 == .compoundHead && pages[pages[pfn].head].isHead)
       guard isOwned else { return (.I17, nil) }
+    }
+    if ledger.migrationEntries[pfn] != 0 {
+      guard pages[pfn].flags.contains(.locked), refcount > 0 else { return (.I51, nil) }
     }
     if held[.pin] != 0 {
       let isSeen =
@@ -357,11 +328,11 @@ extension Machine {
         }
       }
       return isAssociated ? (.I32, .page(pfn), nil) : nil
-    case .pagemapDrained:
-      for position in 0..<Limits.devicePages where ledger[PFN(position)].isInUse {
+    case .pagemapDrained(let id):
+      for position in id.pages where ledger[PFN(position)].isInUse {
         return (.I18, .page(PFN(position)), blame(forExtra: ledger[PFN(position)]))
       }
-      return pgmap.lookups == 0 ? nil : (.I20, .pagemap, nil)
+      return pagemaps[id].lookups == 0 ? nil : (.I20, .pagemap, nil)
     case .pagemapLookedUpAfterExit: return (.I21, .pagemap, nil)
     case .vanishedPageUsed(let pfn): return (.I19, .page(pfn), nil)
     case .zeroEntryDereferenced(let file): return (.I33, .file(file), nil)
@@ -375,6 +346,57 @@ extension Machine {
       return cpus[current].lookups == 0 ? nil : (.I20, .pagemap, nil)
     case .resurrected(let pfn): return (.I2, .page(pfn), Blame(.extra, .get))
     case .pinnedWritten(let pfn): return (.I41, .page(pfn), Blame(.foreign, .pin))
+    default: return violation(byDevice: event)
+    }
+  }
+
+  /// Of what a step did to pages of devices, and in migrations.
+  private func violation(byDevice event: Event) -> (Invariant, Subject, Blame?)? {
+    switch event {
+    case .listedTwice(let pfn): return (.I12, .page(pfn), nil)
+    case .writtenAfterFree(let pfn): return (.I13, .page(pfn), nil)
+    case .gotFreePage(let pfn): return (.I14, .page(pfn), Blame(.extra, .speculative))
+    case .usedWithoutReference(let pfn):
+      let isGone = ledger.listed.contains(pfn) || !ledger[pfn].isHeld
+      return isGone ? (.I14, .page(pfn), nil) : nil
+    case .handedOut(let pfn):
+      let page = pages[pfn]
+      let isFresh = page.refcount == 1 && page.mapcount == 0 && page.mapping == .none
+      return isFresh ? nil : (.I15, .page(pfn), nil)
+    case .freedWithoutOwner(let pfn): return (.I16, .page(pfn), nil)
+    case .unchargedOnLRU(let pfn): return (.I17, .page(pfn), nil)
+    case .allocatedFromDying: return (.I22, .pagemap, nil)
+    case .acceptedForMigration(let pfn), .migrated(let pfn):
+      return foreignHolder(of: pfn).map { (.I45, .page(pfn), Blame(.foreign, $0)) }
+    case .migrationEnded(let source, let destination):
+      if ledger.migrationEntries[source] != 0 { return (.I49, .page(source), nil) }
+      let hasLeft = destination.isNone || (ledger[source][.map] == 0 && pages[source].mapcount == 0)
+      return hasLeft ? nil : (.I48, .page(source), Blame(.foreign, .map))
+    case .privatePageMapped(let pfn): return (.I50, .page(pfn), nil)
+    case .collected(let pfn, let pagemap, let flags):
+      return isSelectable(pfn, pagemap, flags) ? nil : (.I52, .page(pfn), nil)
+    case .restored(let pte, let before):
+      return pte.isWritable == before.isWritable ? nil : (.I53, .page(pte.pfn), nil)
+    default: return nil
+    }
+  }
+
+  /// Who holds a page besides the migration of the running CPU.
+  private func foreignHolder(of pfn: PFN) -> Holder? {
+    let held = ledger[pfn]
+    let own: Int32 = pfn == migration.faultPage ? 1 : 0
+    if held[.faultPage] > own { return .faultPage }
+    if held[.migration] + held[.isolation] > 1 { return .migration }
+    return [Holder.pin, .get, .speculative, .map, .gather].first { held[$0] != 0 }
+  }
+
+  private func isSelectable(_ pfn: PFN, _ pagemap: PagemapID, _ flags: CallFlags) -> Bool {
+    switch pages[pfn].type {
+    case .system: flags.contains(.selectSystem)
+    case .devicePrivate:
+      flags.contains(.selectPrivate) && PagemapID(of: pfn) == pagemap
+    case .coherent: flags.contains(.selectCoherent) && PagemapID(of: pfn) == pagemap
+    default: false
     }
   }
 }

@@ -112,11 +112,26 @@ extension Machine {
     return isQuiet
   }
 
+  /// With nothing mapped and nobody holding, every page of a driver is on its free list.
+  mutating func judgeConservation() {
+    current = Run.janitor
+    for id in PagemapID.all where id.holdsPagemapWhenUsed && pagemaps[id].state != .gone {
+      for position in id.pages {
+        let pfn = PFN(position)
+        guard pages[pfn].exists, !ledger.listed.contains(pfn), !ledger[pfn].isHeld else { continue }
+        report(.I11, .page(pfn), nil)
+      }
+    }
+  }
+
   /// What must be true once everything was released, unmapped, evicted and unbound.
   mutating func judgeEnd() {
     current = Run.janitor
     if ledger.pinsAcquired != ledger.pinsReleased { report(.I7, .pagemap, Blame(.extra, .pin)) }
-    if pgmap.references != 0 || pgmap.lookups != 0 { report(.I20, .pagemap, nil) }
+    for id in pagemaps.indices
+    where pagemaps[id].references != 0 || pagemaps[id].lookups != 0 || pagemaps[id].inUse != 0 {
+      report(.I20, .pagemap, nil)
+    }
     for file in files.indices where files[file].nrpages != 0 { report(.I34, .file(file), nil) }
   }
 

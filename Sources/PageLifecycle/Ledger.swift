@@ -14,6 +14,22 @@ package enum Holder: UInt8, CaseIterable, Sendable {
   case pin
   /// Lock-free: taken first, checked afterwards.
   case speculative
+  /// The reference a driver's allocator gave to its first user.
+  case driver
+  /// Taken by migrate_vma for a page it collected.
+  case migration
+  /// Taken by isolation from the LRU.
+  case isolation
+  /// Taken by a CPU fault on the device page it migrates back.
+  case faultPage
+
+  /// Taken and dropped within one call.
+  var isBrief: Bool {
+    switch self {
+    case .fault, .speculative, .migration, .isolation, .faultPage: true
+    case .map, .gather, .get, .pin, .driver: false
+    }
+  }
 
   package var name: String {
     switch self {
@@ -23,6 +39,10 @@ package enum Holder: UInt8, CaseIterable, Sendable {
     case .get: "get"
     case .pin: "pin"
     case .speculative: "speculative"
+    case .driver: "driver"
+    case .migration: "migration"
+    case .isolation: "isolation"
+    case .faultPage: "fault-page"
     }
   }
 }
@@ -33,7 +53,7 @@ package enum Holder: UInt8, CaseIterable, Sendable {
 /// function wrote both.
 package struct Ledger: Sendable {
   package struct Account: Equatable, Sendable {
-    var counts = InlineArray<6, Int32>(repeating: 0)
+    var counts = InlineArray<10, Int32>(repeating: 0)
     package init() {}
     @inline(__always)
     package subscript(_ holder: Holder) -> Int32 { counts[Int(holder.rawValue)] }
@@ -42,12 +62,21 @@ package struct Ledger: Sendable {
     }
     /// A user outside the kernel's own short sections still has this page.
     package var isInUse: Bool { self[.get] | self[.pin] | self[.map] | self[.gather] != 0 }
+    /// Somebody has it, however briefly.
+    package var isHeld: Bool { Holder.allCases.contains { self[$0] != 0 } }
   }
 
   var accounts = PerPage<Account>(repeating: Account())
   /// FOLL_PIN references taken and given back since boot; NR_FOLL_PIN_ACQUIRED and _RELEASED.
   package private(set) var pinsAcquired = 0
   package private(set) var pinsReleased = 0
+
+  /// Pages their owners have put on a free list.
+  package var listed = Bits<PFN>()
+  /// Pages of a pool that nobody uses.
+  package var idle = Bits<PFN>()
+  /// Page-table entries that name a page on its way.
+  package var migrationEntries = PerPage<UInt8>(repeating: 0)
 
   /// A page whose holder gave back what it did not have; the judge clears it.
   var overdrawn = PFN.none
@@ -68,6 +97,11 @@ package struct Ledger: Sendable {
     if held < times { overdrawn = pfn }
     if holder == .pin { pinsReleased += Int(times) }
   }
+
+  /// Nobody uses a page any more: its count is to be the free one.
+  mutating func free(_ pfn: PFN) { idle.insert(pfn) }
+  /// The count a free page has becomes its first user's reference.
+  mutating func use(_ pfn: PFN) { idle.remove(pfn) }
 
   /// One kind of holder becomes another; no reference changes hands.
   @inline(__always)

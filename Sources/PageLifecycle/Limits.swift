@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-/// One element a page frame: 16 blocks of the FS_DAX device, then 16 pages of ordinary RAM.
-package typealias PerPage<Element> = Table<PFN, Element, 32>
+/// One element a page frame: 16 blocks of the FS_DAX device, 16 pages of ordinary RAM, 8 pages of
+/// each driver's device, 4 of a device-dax device and 4 of a peer-to-peer pool.
+package typealias PerPage<Element> = Table<PFN, Element, 56>
+/// One element a device with pages.
+package typealias PerPagemap<Element> = Table<PagemapID, Element, 5>
 /// One element an inode.
 package typealias PerFile<Element> = Table<FileID, Element, 2>
 /// One element a page of a file or of a mapping.
@@ -28,7 +31,14 @@ package enum Limits {
   package static let pages = PerPage<Void>.count
   /// RAM allocation fails with -ENOMEM, block allocation with -ENOSPC, when all are in use.
   package static let devicePages = 16
-  package static let ramPages = pages - devicePages
+  package static let ramPages = 16
+  /// Pages of each of the two devices that have a driver.
+  package static let driverPages = 8
+  static let firstDriverPage = devicePages + ramPages
+  /// Pages of the device-dax device, and of the peer-to-peer pool.
+  package static let smallPages = 4
+  /// Pages one migrate_vma() call may take.
+  package static let migrationPages = 4
   package static let handleSlots = PerHandle<Void>.count
   package static let handles = handleSlots - cpus
   /// Pages that one PMD entry maps (512 on x86-64).
@@ -38,7 +48,7 @@ package enum Limits {
   /// References one gup-like call may take of each page (`times=`).
   package static let times = 4095
   /// Procedures a call may have entered and not left.
-  package static let stackDepth = 7
+  package static let stackDepth = 8
   /// Calls that may wait behind an unfinished call of their CPU.  One more is refused: -EAGAIN.
   package static let queuedCalls = 16
   /// Violations kept of one run; later ones are only counted.
@@ -54,6 +64,7 @@ package enum Limits {
   package static let all: [(name: String, value: Int)] = [
     ("cpus", cpus), ("files", files), ("filePages", filePages), ("mms", mms),
     ("mappings", mappings), ("devicePages", devicePages), ("ramPages", ramPages),
+    ("driverPages", driverPages), ("smallPages", smallPages), ("migrationPages", migrationPages),
     ("handles", handles), ("handlePages", handlePages), ("pagesPerPMD", pagesPerPMD),
     ("times", times), ("stackDepth", stackDepth), ("queuedCalls", queuedCalls),
     ("violations", violations), ("retries", retries), ("steps", steps),

@@ -28,6 +28,8 @@ package struct LockID: Equatable, Hashable, Sendable {
     case pageTable
     /// `i_pages.xa_lock`; a spinlock taken with interrupts off.
     case pages
+    /// A driver's lock of its free list, or a pool's; a spinlock.
+    case driver
   }
   package var rawValue: UInt8
   package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -35,11 +37,12 @@ package struct LockID: Equatable, Hashable, Sendable {
   init(_ kind: Kind, _ index: UInt8) { rawValue = kind.rawValue << 4 | index }
   package var kind: Kind { Kind(rawValue: rawValue >> 4) ?? .inode }
   package var index: UInt8 { rawValue & 15 }
-  var isSpinlock: Bool { kind == .pageTable || kind == .pages }
+  var isSpinlock: Bool { kind == .pageTable || kind == .pages || kind == .driver }
 
   static func inode(_ file: FileID) -> Self { Self(.inode, file.rawValue) }
   static func invalidate(_ file: FileID) -> Self { Self(.invalidate, file.rawValue) }
   static func pages(_ file: FileID) -> Self { Self(.pages, file.rawValue) }
+  static func driver(_ pagemap: PagemapID) -> Self { Self(.driver, pagemap.rawValue) }
   static func mmap(_ mm: MMID) -> Self { Self(.mmap, mm.rawValue) }
   static func pageTable(_ mm: MMID) -> Self { Self(.pageTable, mm.rawValue) }
 }
@@ -53,6 +56,7 @@ extension Machine {
       case .pages: files[FileID(rawValue: lock.index)].pagesLock
       case .mmap: mms[MMID(rawValue: lock.index)].lock
       case .pageTable: mms[MMID(rawValue: lock.index)].pageTableLock
+      case .driver: pagemaps[PagemapID(rawValue: lock.index)].lock
       }
     }
     @inline(__always) _modify {
@@ -62,6 +66,7 @@ extension Machine {
       case .pages: yield &files[FileID(rawValue: lock.index)].pagesLock
       case .mmap: yield &mms[MMID(rawValue: lock.index)].lock
       case .pageTable: yield &mms[MMID(rawValue: lock.index)].pageTableLock
+      case .driver: yield &pagemaps[PagemapID(rawValue: lock.index)].lock
       }
     }
   }
@@ -169,7 +174,9 @@ extension Machine {
     case .pageIdle:
       return wait.isWoken || !cpus[cpu].isAsleep
         || (wait.isInterruptible && cpus[cpu].isSignalled)
-    case .pagemap: return pgmap.references == 0
+    case .pagemap: return pagemaps[PagemapID(rawValue: wait.object)].references == 0
+    case .driver: return pagemaps[PagemapID(rawValue: wait.object)].allocating == 0
+    case .pageLock: return !pages[PFN(rawValue: wait.object)].flags.contains(.locked)
     case .gracePeriod: return !cpus.indices.contains { cpus[$0].hasInterruptsOff }
     }
   }

@@ -8,14 +8,18 @@ package struct Boot: Equatable, Hashable, Sendable {
   package var filePages: UInt8 = 4
   /// Blocks the file system has.
   package var devicePages: UInt8 = 8
+  /// Devices bound beside the file system's: d0 with private pages, d1 with coherent ones, a
+  /// device-dax device, a peer-to-peer pool.
+  package var devices: UInt8 = 0
   package init() {}
-  package init(files: UInt8, filePages: UInt8, devicePages: UInt8) {
+  package init(files: UInt8, filePages: UInt8, devicePages: UInt8, devices: UInt8 = 0) {
     (self.files, self.filePages, self.devicePages) = (files, filePages, devicePages)
+    self.devices = devices
   }
   /// As much as there is.
   package static let full = Boot(
     files: UInt8(Limits.files), filePages: UInt8(Limits.filePages),
-    devicePages: UInt8(Limits.devicePages))
+    devicePages: UInt8(Limits.devicePages), devices: UInt8(PerPagemap<Void>.count - 1))
 }
 
 /// Something a step did that an invariant is about, beyond the words it wrote.
@@ -27,7 +31,7 @@ package enum Event: Equatable, Sendable {
   case longtermGrabbed(PFN)
   case read(value: UInt8, expected: UInt8, PFN)
   case memoryFailureMissed(PFN)
-  case pagemapDrained
+  case pagemapDrained(PagemapID)
   case pagemapLookedUpAfterExit
   case vanishedPageUsed(PFN)
   case zeroEntryDereferenced(FileID)
@@ -38,6 +42,21 @@ package enum Event: Equatable, Sendable {
   case callEnded
   case resurrected(PFN)
   case pinnedWritten(PFN)
+  case listed(PFN)
+  case listedTwice(PFN)
+  case writtenAfterFree(PFN)
+  case freedWithoutOwner(PFN)
+  case handedOut(PFN)
+  case allocatedFromDying(PagemapID)
+  case gotFreePage(PFN)
+  case usedWithoutReference(PFN)
+  case unchargedOnLRU(PFN)
+  case privatePageMapped(PFN)
+  case collected(PFN, PagemapID, CallFlags)
+  case acceptedForMigration(PFN)
+  case migrated(PFN)
+  case migrationEnded(PFN, PFN)
+  case restored(PTE, before: PTE)
 }
 
 /// The whole modelled machine: a value, so a snapshot is an assignment.
@@ -50,7 +69,7 @@ package struct Machine: Sendable {
   package var files = PerFile<File>(repeating: File())
   package var mms = PerMM<MM>(repeating: MM())
   package var handles = PerHandle<Handle>(repeating: Handle())
-  package var pgmap = DevPagemap()
+  package var pagemaps = PerPagemap<DevPagemap>(repeating: DevPagemap())
   package var cpus = PerCPU<CPU>(repeating: CPU())
   /// The CPU whose step is being executed.
   package var current = CPUID(0)
@@ -64,6 +83,9 @@ package struct Machine: Sendable {
   var blockChoiceCount: UInt8 = 0
   /// Violations are noted and never stop the machine: a recorded kernel went on too.
   package var keepsGoing = false
+  /// Pages that drivers were told to hand out next.
+  var pageChoices = InlineArray<8, PFN>(repeating: .none)
+  var pageChoiceCount: UInt8 = 0
   /// The staged end has begun: lasting holders let go.
   package var isEnding = false
 
@@ -81,6 +103,12 @@ package struct Machine: Sendable {
   package init(_ rules: Rules, _ boot: Boot = Boot()) {
     self.rules = rules
     initialize(boot)
+  }
+
+  /// The pgmap of the file system's device.
+  package var pgmap: DevPagemap {
+    @inline(__always) get { pagemaps[.pmem0] }
+    @inline(__always) _modify { yield &pagemaps[.pmem0] }
   }
 
   /// The frame of the running procedure on the running CPU.

@@ -2,10 +2,18 @@
 
 /// One entry of a page table.
 package struct PTE: Equatable, Sendable {
-  package enum Kind: UInt8, Sendable { case none, page, zero }
+  package enum Kind: UInt8, Sendable {
+    case none, page, zero
+    /// Not present, but a mapping: the page lies in a device the CPU cannot reach.
+    case devicePrivate
+    /// Not present: the page is on its way, and locked.
+    case migration
+  }
   package var kind = Kind.none
   package var pfn = PFN.none
   package var isWritable = false
+  /// Of a migration entry: the page was this process's alone.
+  package var isExclusive = false
   /// Part of a PMD entry; all pages of the PMD change together.
   package var isPMD = false
 
@@ -18,17 +26,38 @@ package struct PTE: Equatable, Sendable {
     return whole
   }
 
+  /// It counts as a mapping of its page.
+  @inline(__always)
+  package var isMapping: Bool { kind == .page || kind == .devicePrivate }
+
   package static let none = PTE()
   package static func page(_ pfn: PFN, writable: Bool, pmd: Bool = false) -> PTE {
     PTE(kind: .page, pfn: pfn, isWritable: writable, isPMD: pmd)
   }
   /// The shared zero page, read-only.
   package static let zero = PTE(kind: .zero)
+  /// `make_writable_device_private_entry()` and its readable sister.
+  package static func devicePrivate(_ pfn: PFN, writable: Bool) -> PTE {
+    PTE(kind: .devicePrivate, pfn: pfn, isWritable: writable)
+  }
+  /// `make_writable_migration_entry()` and its sisters.
+  package static func migration(_ pfn: PFN, writable: Bool, exclusive: Bool) -> PTE {
+    PTE(kind: .migration, pfn: pfn, isWritable: writable, isExclusive: exclusive)
+  }
 }
 
-/// `struct vm_area_struct`: one mapping of a file, and the page table below it.
+/// `struct vm_area_struct`: one mapping, and the page table below it.
 package struct VMA: Sendable {
-  /// The mapped file; none when the place is free.
+  /// What is mapped.
+  package enum Kind: UInt8, Sendable {
+    case none, file, anonymous
+    /// A device-dax character device, its pages in order.
+    case deviceDAX
+    /// Pages of a peer-to-peer pool.
+    case p2pdma
+  }
+  package var kind = Kind.none
+  /// The mapped file; none where there is none.
   package var file = FileID.none
   package var offset = PageIndex(0)
   /// The pages mapped: munmap may leave holes.
@@ -44,7 +73,7 @@ package struct VMA: Sendable {
   @inline(__always)
   package func filePage(_ page: PageIndex) -> PageIndex { offset + page.position }
   @inline(__always)
-  package var isFree: Bool { file.isNone }
+  package var isFree: Bool { kind == .none }
 }
 
 /// `struct mm_struct`.
@@ -123,20 +152,6 @@ package struct File: Sendable {
   package var contents = PerFilePage<UInt8>(repeating: 0)
   /// PTEs that map a device page at each offset, counted by the operations that set them.
   package var present = PerFilePage<UInt8>(repeating: 0)
-}
-
-/// `struct dev_pagemap` and its percpu reference.
-package struct DevPagemap: Sendable {
-  package enum State: UInt8, Sendable { case gone, live, dying }
-  package var state = State.gone
-  /// The sum over all CPUs of `pgmap->ref`, memremap's own references included.
-  package internal(set) var references: Int32 = 0
-  /// Lookups that still have to put theirs: the ledger's side.
-  package var lookups: Int32 = 0
-  /// memremap's own references: the ledger's side.
-  package var own: Int32 = 0
-  /// `percpu_ref_exit()` has run.
-  package var hasExited = false
 }
 
 /// The pages a gup-like call obtained, until they are put.

@@ -69,9 +69,23 @@ package struct CallFlags: OptionSet, Sendable {
   static let final = Self(rawValue: 64)
   /// FOLL_PIN; only procedures set it.
   static let pin = Self(rawValue: 128)
+  /// MIGRATE_VMA_SELECT_SYSTEM, _DEVICE_PRIVATE, _DEVICE_COHERENT.
+  package static let selectSystem = Self(rawValue: 512)
+  package static let selectPrivate = Self(rawValue: 1024)
+  package static let selectCoherent = Self(rawValue: 2048)
+  /// The driver fills every other slot only, or none.
+  package static let partial = Self(rawValue: 4096)
+  package static let unfilled = Self(rawValue: 8192)
+  /// MEMORY_DEVICE_COHERENT.
+  package static let coherent = Self(rawValue: 16384)
+  /// The pages of a migration were collected by page frame; only procedures set it.
+  static let isCollected = Self(rawValue: 32768)
 
   package static let named: [(name: String, flag: CallFlags)] = [
     ("write", .write), ("longterm", .longterm), ("pmd", .pmd), ("private", .isPrivate),
+    ("system_pages", .selectSystem), ("private_pages", .selectPrivate),
+    ("coherent_pages", .selectCoherent), ("partial", .partial), ("unfilled", .unfilled),
+    ("coherent", .coherent),
   ]
 }
 
@@ -86,6 +100,8 @@ package enum Parameter: Equatable, Sendable {
   /// The handle a call releases or reads through.
   case handle
   case pfn
+  /// A device with pages: `pmem0`, `d0`, `d1`, `dax0`, `p2p0`.
+  case pagemap
   case cpu
   /// A byte.
   case value
@@ -99,6 +115,14 @@ package enum Parameter: Equatable, Sendable {
   case flags(CallFlags)
 }
 
+/// A part of the machine that a program may do without.
+package enum Domain: UInt8, CaseIterable, Sendable {
+  /// Files on an FS_DAX device; always there.
+  case fsdax
+  /// Devices with pages of their own, and the anonymous memory they migrate.
+  case device
+}
+
 /// How a program calls an operation; parser, printer, binary form, generator and `list` read it.
 package struct Signature: Sendable {
   package var name: String
@@ -107,6 +131,8 @@ package struct Signature: Sendable {
   package var yieldsHandle = false
   /// Share among randomly generated calls.
   package var weight = 4
+  /// What has to be modelled for it.
+  package var domain = Domain.fsdax
   package var summary: String
 }
 
@@ -120,6 +146,7 @@ package struct Call: Equatable, Hashable, Sendable {
   package var mapping = MappingID(0)
   package var handle = HandleID(0)
   package var pfn = PFN(0)
+  package var pagemap = PagemapID(0)
   package var cpu = CPUID(0)
   package var value: UInt8 = 0
   package var pages: UInt8 = 1

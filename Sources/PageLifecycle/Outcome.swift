@@ -26,6 +26,7 @@ package enum Errno: Int16, CaseIterable, Sendable {
   case invalid = 22
   case noSpace = 28
   case notSupported = 95
+  case remoteIO = 121
   /// The signal of an access beyond the end of a file or to a dead device.
   case sigbus = 207
   /// The signal of an access outside every mapping.
@@ -46,6 +47,7 @@ package enum Errno: Int16, CaseIterable, Sendable {
     case .invalid: "-EINVAL"
     case .noSpace: "-ENOSPC"
     case .notSupported: "-EOPNOTSUPP"
+    case .remoteIO: "-EREMOTEIO"
     case .sigbus: "SIGBUS"
     case .sigsegv: "SIGSEGV"
     }

@@ -4,13 +4,17 @@
 package enum MemoryType: UInt8, CaseIterable, Sendable {
   /// Zero stays invalid, as in the kernel: it catches an uninitialised type.
   case invalid
-  case system, fsdax
+  case system, fsdax, devicePrivate, coherent, generic, p2pdma
 
   package var name: String {
     switch self {
     case .invalid: "invalid"
     case .system: "system"
     case .fsdax: "fsdax"
+    case .devicePrivate: "private"
+    case .coherent: "coherent"
+    case .generic: "generic"
+    case .p2pdma: "p2pdma"
     }
   }
 }
@@ -50,6 +54,12 @@ package struct PageFlags: OptionSet, Sendable {
   package static let head = Self(rawValue: 2)
   /// PG_anon_exclusive: mapped by one process only.
   package static let anonExclusive = Self(rawValue: 4)
+  /// PG_locked.
+  package static let locked = Self(rawValue: 8)
+  /// PG_lru.
+  package static let lru = Self(rawValue: 16)
+  /// `memcg_data` names who is charged for it.
+  package static let charged = Self(rawValue: 32)
 }
 
 /// The words of `struct page` that the lifecycle protocols read or write.
@@ -70,6 +80,8 @@ package struct Page: Sendable {
   /// The head page while `word1` is a compound head.
   package internal(set) var head = PFN.none
   package internal(set) var flags: PageFlags = []
+  /// `zone_device_data`: the next page of the driver's free list.
+  package internal(set) var zoneDeviceData = PFN.none
   package internal(set) var type = MemoryType.invalid
   /// The struct page is there: its pgmap has not been unmapped.
   package internal(set) var exists = false

@@ -18,9 +18,14 @@ package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
   case folioTryGet, dmaRead, dmaWrite
   case memremapPages, memunmapPages
   case signal, nextBlock, convertUnwritten
+  case mmapAnonymous, mmapDeviceDAX, mmapP2PDMA
+  case driverAlloc, driverFree, migrateToDevice, migrateToRAM, migrateDeviceRange
+  case deviceRead, deviceWrite, nextPage
   // What only other procedures enter.
   case handleFault, daxFaultIO, zapRange, unmapMappingRange, breakLayouts, deleteEntries
   case gupSlow, gupFastWalk, dropPage, putPages, iput, killPage
+  case migrate, migrateCollect, migrateUnmap, migrateCopy, migratePages, migrateFinalize
+  case restoreEntries, privateFault, deviceDAXFault, deviceAlloc
 }
 
 extension Procedure {
@@ -35,7 +40,7 @@ extension Procedure {
     case .exit: Exit.self
     case .daxFault, .load, .store: CPUAccess.self
     case .gup, .gupFast, .pinUserPages, .pinUserPagesFast, .vmsplice: GetUserPages.self
-    case .putPage, .unpinUserPages, .releasePages, .putPages: PutPages.self
+    case .putPage, .unpinUserPages, .releasePages, .putPages, .driverFree: PutPages.self
     case .pipeRead: PipeRead.self
     case .directIO, .processVMReadv: ShortPin.self
     case .madviseDontneed: MadviseDontneed.self
@@ -54,6 +59,23 @@ extension Procedure {
     case .signal: Signal.self
     case .nextBlock: NextBlock.self
     case .convertUnwritten: ConvertUnwritten.self
+    case .mmapAnonymous, .mmapDeviceDAX: MmapMemory.self
+    case .mmapP2PDMA: MmapP2PDMA.self
+    case .driverAlloc: DriverAlloc.self
+    case .migrateToDevice, .migrateToRAM: MigrateVMA.self
+    case .migrateDeviceRange: MigrateDeviceRange.self
+    case .deviceRead, .deviceWrite: DeviceAccess.self
+    case .nextPage: NextPage.self
+    case .migrate: Migrate.self
+    case .migrateCollect: MigrateCollect.self
+    case .migrateUnmap: MigrateUnmap.self
+    case .migrateCopy: MigrateCopy.self
+    case .migratePages: MigratePages.self
+    case .migrateFinalize: MigrateFinalize.self
+    case .restoreEntries: RestoreEntries.self
+    case .privateFault: PrivateFault.self
+    case .deviceDAXFault: DeviceDAXFault.self
+    case .deviceAlloc: DeviceAlloc.self
     case .handleFault: HandleFault.self
     case .daxFaultIO: DaxFault.self
     case .zapRange: ZapRange.self
@@ -79,7 +101,7 @@ extension Procedure {
     case .exit: Exit.resume(&m)
     case .daxFault, .load, .store: CPUAccess.resume(&m)
     case .gup, .gupFast, .pinUserPages, .pinUserPagesFast, .vmsplice: GetUserPages.resume(&m)
-    case .putPage, .unpinUserPages, .releasePages, .putPages: PutPages.resume(&m)
+    case .putPage, .unpinUserPages, .releasePages, .putPages, .driverFree: PutPages.resume(&m)
     case .pipeRead: PipeRead.resume(&m)
     case .directIO, .processVMReadv: ShortPin.resume(&m)
     case .madviseDontneed: MadviseDontneed.resume(&m)
@@ -98,6 +120,23 @@ extension Procedure {
     case .signal: Signal.resume(&m)
     case .nextBlock: NextBlock.resume(&m)
     case .convertUnwritten: ConvertUnwritten.resume(&m)
+    case .mmapAnonymous, .mmapDeviceDAX: MmapMemory.resume(&m)
+    case .mmapP2PDMA: MmapP2PDMA.resume(&m)
+    case .driverAlloc: DriverAlloc.resume(&m)
+    case .migrateToDevice, .migrateToRAM: MigrateVMA.resume(&m)
+    case .migrateDeviceRange: MigrateDeviceRange.resume(&m)
+    case .deviceRead, .deviceWrite: DeviceAccess.resume(&m)
+    case .nextPage: NextPage.resume(&m)
+    case .migrate: Migrate.resume(&m)
+    case .migrateCollect: MigrateCollect.resume(&m)
+    case .migrateUnmap: MigrateUnmap.resume(&m)
+    case .migrateCopy: MigrateCopy.resume(&m)
+    case .migratePages: MigratePages.resume(&m)
+    case .migrateFinalize: MigrateFinalize.resume(&m)
+    case .restoreEntries: RestoreEntries.resume(&m)
+    case .privateFault: PrivateFault.resume(&m)
+    case .deviceDAXFault: DeviceDAXFault.resume(&m)
+    case .deviceAlloc: DeviceAlloc.resume(&m)
     case .handleFault: HandleFault.resume(&m)
     case .daxFaultIO: DaxFault.resume(&m)
     case .zapRange: ZapRange.resume(&m)

@@ -31,6 +31,22 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case splitsFolioOnDelete
   case getsBeforeMapping
   case wakesWhenOnlyMapped
+  // Devices with pages of their own
+  case countsBeforeListing
+  case waitsForPagesInUse
+  case waitsForDeviceDAXUsers
+  case stopsAllocatingFirst
+  case exitsPagemapLast
+  case rechecksPrivatePTE
+  case locksFaultPage
+  case sleepsOnFaultPageLock
+  case passesFaultPage
+  case waitsWithoutReference
+  case selectsByOwner
+  case leavesPinnedPages
+  case grantsNoSlack
+  case migratesOnlyUnshared
+  case leavesMigratedOffLRU
 }
 
 package struct RuleInfo: Sendable {
@@ -76,6 +92,8 @@ package struct RuleSet: Equatable, Hashable, Sendable {
 package struct Rules: Sendable, Equatable {
   /// `_refcount` of an idle FS_DAX page: `memremap_pages()` leaves it there.
   package var idleCount: Int32 = 0
+  /// `_refcount` of a page that lies in a peer-to-peer pool.
+  package var poolCount: Int32 = 0
   /// Each PTE of a FS_DAX page holds a reference and counts in `_mapcount`.
   package var countsMappings = true
   /// Waiters for an idle page sleep on the address of `_refcount`, not of the page.

@@ -53,11 +53,14 @@ extension Protocol {
     knownBugs: [
       KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3"),
       KnownBug(.wakesWhenOnlyMapped, "found by pagefuzz, then seen in 32 recorded sequences"),
+      KnownBug(.sleepsOnFaultPageLock, "a69d1ab971a6"),
+      KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
+      KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
     ])
 
   private static func eraE(breaksBeyondEnd: Bool) -> Rules {
     var rules = Rules()
-    rules.idleCount = 1
+    (rules.idleCount, rules.poolCount) = (1, 1)
     rules.countsMappings = false
     rules.waitsOnRefcount = true
     rules.breakDeletesEntries = false
@@ -74,6 +77,11 @@ extension Protocol {
     KnownBug(.examinesLockedEntries, "6be3e21d25ca, fixed in v6.15"),
     KnownBug(.waitsAtEviction, "0e2f80afcfa6, fixed in v6.15"),
     KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 6.12"),
+    KnownBug(.locksFaultPage, "1afaeb8293c9, fixed in v6.15"),
+    KnownBug(.grantsNoSlack, "read in 5.19 to 6.12"),
+    KnownBug(.leavesMigratedOffLRU, "41cddf83d8b0, fixed in v6.14"),
+    KnownBug(.countsBeforeListing, "b7e282378773, fixed in v6.15"),
+    KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 6.12"),
   ]
 }
 

@@ -135,6 +135,82 @@ extension Rule {
           "a page that was faulted in again during the wait is idle once only mappings hold it",
           [.I56], "found by pagefuzz; traces of 7.2.13, fsdax-007 event 29"
         )
+      case .countsBeforeListing:
+        (
+          "M-P2PFREE1", "a freed page has the count of a free one before its pool lists it",
+          [.I10, .I13, .I1, .I2], "b7e282378773; seed 000"
+        )
+      case .waitsForPagesInUse:
+        (
+          "M-UNMAPLIVE", "memunmap_pages() waits for every page in use",
+          [.I18, .I19, .I20], "0dc45ca1ce18"
+        )
+      case .waitsForDeviceDAXUsers:
+        (
+          "M-DAXUNBIND", "a device-dax device is not unbound while somebody holds its pages",
+          [.I18, .I19], "reference kernels: oops at the unpin after unbind"
+        )
+      case .stopsAllocatingFirst:
+        (
+          "M-ALLOCDYING", "a driver stops handing out pages before its pgmap dies",
+          [.I22, .I20], "v6.1 zone_device_page_init()"
+        )
+      case .exitsPagemapLast:
+        (
+          "M-EXITFIRST", "the pgmap's reference is exited after nobody can look it up",
+          [.I21], "v5.18 memunmap_pages()"
+        )
+      case .rechecksPrivatePTE:
+        (
+          "M-DPFAULT",
+          "a CPU fault checks the entry and holds the page before the driver is called",
+          [.I14, .I19], "16ce101db85d"
+        )
+      case .locksFaultPage:
+        (
+          "M-FPLIVE", "of several CPU faults on a device page only one holds it",
+          [.I58], "1afaeb8293c9"
+        )
+      case .sleepsOnFaultPageLock:
+        (
+          "M-SPIN", "a CPU fault sleeps until a locked device page is unlocked",
+          [.I58], "a69d1ab971a6"
+        )
+      case .passesFaultPage:
+        (
+          "M-FAULTPAGE", "a driver names the page whose fault it serves",
+          [.I58], "97061d441110"
+        )
+      case .waitsWithoutReference:
+        (
+          "M-MIGWAIT", "whoever waits for a migration holds no reference of the page",
+          [.I58, .I45], "ffa65753c431"
+        )
+      case .selectsByOwner:
+        (
+          "M-SELSYS", "a driver collects device pages of its own only",
+          [.I52], "seed 003, patch 5"
+        )
+      case .leavesPinnedPages:
+        (
+          "M-PINSHARE", "a page that may be pinned is not collected",
+          [.I41, .I45], "migrate_vma_collect_pmd()"
+        )
+      case .grantsNoSlack:
+        (
+          "M-CHKSLACK", "the check before the copy counts no base reference that is gone",
+          [.I45], "v5.19 to v6.19 migrate_vma_check_page()"
+        )
+      case .migratesOnlyUnshared:
+        (
+          "M-GENPIN", "a page moves only when nobody but the migration holds it",
+          [.I45, .I54], "seed 003, patch 7"
+        )
+      case .leavesMigratedOffLRU:
+        (
+          "M-FINLRU", "a page that has moved away is not put on the LRU again",
+          [.I17], "41cddf83d8b0"
+        )
       }
     return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)
   }
@@ -169,6 +245,7 @@ extension Rule {
     case .putsPagemapOnEveryPath: design.gupTakesPagemap
     case .splitsFolioOnDelete: design.hasLargeFolios
     case .ignoresZeroEntries, .getsBeforeMapping, .wakesWhenOnlyMapped: design.countsMappings
+    case .countsBeforeListing: design.poolCount != 0
     default: true
     }
   }

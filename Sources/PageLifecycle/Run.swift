@@ -276,9 +276,14 @@ package struct Run: Sendable {
       }
       return moveOn()
     case .unbinding:
-      if cursor == 0 && machine.pgmap.state == .live {
-        cursor = 1
-        return .some(Call(.memunmapPages))
+      if cursor == 0 { machine.judgeConservation() }
+      while cursor < PagemapID.all.count && !isStopped {
+        let id = PagemapID(cursor)
+        cursor += 1
+        guard machine.pagemaps[id].state == .live else { continue }
+        var call = Call(.memunmapPages)
+        call.pagemap = id
+        return .some(call)
       }
       if machine.judgeSleepers(mayWaitForPagemap: false) { machine.judgeEnd() }
       stage = .ended

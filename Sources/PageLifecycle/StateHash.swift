@@ -38,13 +38,28 @@ extension Machine {
     }
     for cpu in cpus.indices where cpus[cpu].isActive { hash ^= digest(cpu) }
     var rest = Digest(9, 0)
-    rest.mix(UInt64(freeBlocks.rawValue) | UInt64(freeRAM.rawValue) << 32)
-    rest.mix(pgmap.references)
-    rest.mix(pgmap.lookups)
-    rest.mix(pgmap.own)
-    rest.mix(pgmap.state.rawValue, pgmap.hasExited ? 1 : 0, blockChoiceCount, isEnding ? 1 : 0)
+    rest.mix(freeBlocks.rawValue)
+    rest.mix(freeRAM.rawValue)
+    rest.mix(ledger.listed.rawValue)
+    rest.mix(ledger.idle.rawValue)
+    rest.mix(blockChoiceCount, pageChoiceCount, isEnding ? 1 : 0)
     for position in 0..<Int(blockChoiceCount) { rest.mix(UInt64(blockChoices[position].rawValue)) }
+    for position in 0..<Int(pageChoiceCount) { rest.mix(UInt64(pageChoices[position].rawValue)) }
+    for id in pagemaps.indices { hash ^= digest(id) }
     return hash ^ rest.value
+  }
+
+  private func digest(_ id: PagemapID) -> UInt64 {
+    let pgmap = pagemaps[id]
+    var digest = Digest(6, id.position)
+    digest.mix(pgmap.references)
+    digest.mix(pgmap.lookups)
+    digest.mix(pgmap.own)
+    digest.mix(pgmap.inUse)
+    digest.mix(
+      pgmap.state.rawValue, pgmap.type.rawValue, pgmap.hasExited ? 1 : 0, pgmap.firstFree.rawValue)
+    digest.mix(UInt64(pgmap.lock.writer) | (pgmap.isRemoving ? 1 << 8 : 0) | UInt64(pgmap.allocating) << 16)
+    return digest.value
   }
 
   private func digest(_ pfn: PFN) -> UInt64 {
@@ -56,6 +71,7 @@ extension Machine {
     digest.mix(
       page.mapping.rawValue, page.index.rawValue, page.word1.rawValue, page.head.rawValue)
     digest.mix(page.flags.rawValue, page.type.rawValue, page.exists ? 1 : 0, memory[pfn])
+    digest.mix(page.zoneDeviceData.rawValue, ledger.migrationEntries[pfn])
     for holder in Holder.allCases { digest.mix(ledger[pfn][holder]) }
     return digest.value
   }
@@ -93,7 +109,8 @@ extension Machine {
       digest.mix(UInt64(mapping.rawValue) << 8 | 0xFF)
       digest.mix(
         vma.file.rawValue, vma.offset.rawValue, vma.isPrivate ? 1 : 0, vma.hasAnonVMA ? 1 : 0)
-      digest.mix(UInt64(vma.pages.rawValue) | UInt64(vma.copies.rawValue) << 32)
+      digest.mix(vma.pages.rawValue | vma.copies.rawValue << 32)
+      digest.mix(UInt64(vma.kind.rawValue))
       for page in vma.ptes.indices {
         digest.mix(Self.bits(vma.ptes[page]) << 8 | UInt64(vma.copyValues[page]))
       }
@@ -103,7 +120,7 @@ extension Machine {
 
   private static func bits(_ pte: PTE) -> UInt64 {
     UInt64(pte.kind.rawValue) | UInt64(pte.pfn.rawValue) << 8
-      | (pte.isWritable ? 1 << 16 : 0) | (pte.isPMD ? 1 << 17 : 0)
+      | (pte.isWritable ? 1 << 16 : 0) | (pte.isPMD ? 1 << 17 : 0) | (pte.isExclusive ? 1 << 18 : 0)
   }
 
   private func digest(_ handle: HandleID) -> UInt64 {
@@ -140,17 +157,35 @@ extension Machine {
     for level in 0..<Int(state.depth) { mix(state.stack[level], into: &digest) }
     digest.mix(state.gatherMM.rawValue, state.gatherMapping.rawValue)
     digest.mix(UInt64(state.stale.rawValue))
+    if state.migration.count > 0 { mix(state.migration, into: &digest) }
+    digest.mix(UInt64(state.allocated.rawValue))
     for page in state.gathered.indices where state.gathered[page].kind != .none {
       digest.mix(UInt64(page.rawValue) << 32 | Self.bits(state.gathered[page]))
     }
     return digest.value
   }
 
+  private func mix(_ migration: Migration, into digest: inout Digest) {
+    digest.mix(
+      migration.count, migration.mm.rawValue, migration.mapping.rawValue, migration.page.rawValue)
+    digest.mix(
+      migration.pagemap.rawValue, migration.isToSystem ? 1 : 0, migration.faultPage.rawValue,
+      migration.isFaultPageLocked ? 1 : 0)
+    digest.mix(UInt64(migration.flags.rawValue))
+    for position in 0..<Int(migration.count) {
+      let slot = migration.slots[position]
+      digest.mix(
+        slot.source.rawValue, slot.destination.rawValue, slot.isSelected ? 1 : 0,
+        (slot.isEmpty ? 1 : 0) | (slot.isWritable ? 2 : 0) | (slot.isIsolated ? 4 : 0))
+      digest.mix(Self.bits(slot.before))
+    }
+  }
+
   private func mix(_ call: Call, into digest: inout Digest) {
     digest.mix(
       call.operation.rawValue, call.mm.rawValue, call.address.rawValue, call.file.rawValue)
     digest.mix(call.page.rawValue, call.mapping.rawValue, call.handle.rawValue, call.pfn.rawValue)
-    digest.mix(call.cpu.rawValue, call.value, call.pages)
+    digest.mix(call.cpu.rawValue, call.value, call.pages, call.pagemap.rawValue)
     digest.mix(UInt64(call.times) | UInt64(call.flags.rawValue) << 16)
   }
 
@@ -159,7 +194,7 @@ extension Machine {
       frame.procedure.rawValue, frame.step, frame.mm.rawValue, frame.mapping.rawValue)
     digest.mix(frame.page.rawValue, frame.end.rawValue, frame.file.rawValue, frame.index.rawValue)
     digest.mix(frame.pfn.rawValue, frame.holder.rawValue, frame.handle.rawValue, frame.count)
-    digest.mix(Self.bits(frame.pte))
+    digest.mix(Self.bits(frame.pte) | UInt64(frame.pagemap.rawValue) << 32)
     digest.mix(frame.times)
     digest.mix(
       UInt64(frame.flags.rawValue) | UInt64(UInt16(bitPattern: frame.result.rawValue)) << 16)

@@ -20,6 +20,12 @@ package struct PFN: TableIndex {
   package var isNone: Bool { rawValue == 255 }
 }
 
+/// The pages of one device, `struct dev_pagemap`.
+package struct PagemapID: TableIndex {
+  package var rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+}
+
 /// An inode of the file system on the device.
 package struct FileID: TableIndex {
   package var rawValue: UInt8
@@ -90,19 +96,19 @@ extension Table: Sendable where Element: Sendable {}
 
 /// A small set of table indices, one bit each.
 package struct Bits<Index: TableIndex>: Equatable, Sendable {
-  package var rawValue: UInt32 = 0
+  package var rawValue: UInt64 = 0
   package init() {}
-  package init(rawValue: UInt32) { self.rawValue = rawValue }
+  package init(rawValue: UInt64) { self.rawValue = rawValue }
   package var isEmpty: Bool { rawValue == 0 }
   package var count: Int { rawValue.nonzeroBitCount }
   @inline(__always)
   package func contains(_ index: Index) -> Bool {
-    rawValue & (1 << UInt32(index.rawValue & 31)) != 0
+    rawValue & (1 << UInt64(index.rawValue & 63)) != 0
   }
   @inline(__always)
-  package mutating func insert(_ index: Index) { rawValue |= 1 << UInt32(index.rawValue & 31) }
+  package mutating func insert(_ index: Index) { rawValue |= 1 << UInt64(index.rawValue & 63) }
   @inline(__always)
-  package mutating func remove(_ index: Index) { rawValue &= ~(1 << UInt32(index.rawValue & 31)) }
+  package mutating func remove(_ index: Index) { rawValue &= ~(1 << UInt64(index.rawValue & 63)) }
   /// The lowest member, or nil.
   package var first: Index? {
     rawValue == 0 ? nil : Index(rawValue.trailingZeroBitCount)

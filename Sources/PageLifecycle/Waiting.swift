@@ -108,19 +108,47 @@ extension Machine {
   }
 
   /// `get_dev_pagemap()`: `percpu_ref_tryget_live()` on the pgmap.
-  mutating func lookUpPagemap() -> Bool {
-    if pgmap.hasExited && pgmap.state != .gone { emit(.pagemapLookedUpAfterExit) }
-    guard pgmap.state == .live else { return false }
-    pgmap.references += 1
-    pgmap.lookups += 1
+  mutating func lookUpPagemap(_ id: PagemapID = .pmem0) -> Bool {
+    if pagemaps[id].hasExited && pagemaps[id].state != .gone { emit(.pagemapLookedUpAfterExit) }
+    guard pagemaps[id].state == .live else { return false }
+    pagemaps[id].references += 1
+    pagemaps[id].lookups += 1
     cpus[current].lookups += 1
     return true
   }
 
+  /// A present PTE of the page is marked as a device's: gup treats it apart.
+  @inline(__always)
+  func isDevmap(_ pfn: PFN) -> Bool {
+    pages[pfn].type == .fsdax || pages[pfn].type == .generic
+  }
+
+  /// The lookup of a gup walk, which keeps what it found in its registers.
+  mutating func lookUpPagemap(of pfn: PFN) -> Bool {
+    frame.pagemap = PagemapID(of: pfn) ?? .pmem0
+    return lookUpPagemap(frame.pagemap)
+  }
+
   /// `put_dev_pagemap()`.
-  mutating func putPagemap() {
-    pgmap.references -= 1
-    pgmap.lookups -= 1
+  mutating func putPagemap(_ id: PagemapID = .pmem0) {
+    pagemaps[id].references -= 1
+    pagemaps[id].lookups -= 1
     cpus[current].lookups -= 1
+  }
+
+  /// `folio_lock()`; false while somebody else has it.
+  mutating func lockPage(_ pfn: PFN) -> Bool {
+    waitForPageLock(pfn) && tryLockPage(pfn)
+  }
+
+  /// Sleeps until a page is unlocked; false while it is not.
+  mutating func waitForPageLock(_ pfn: PFN) -> Bool {
+    guard pages[pfn].flags.contains(.locked) else {
+      if cpus[current].wait.kind != .none { leaveQueue() }
+      return true
+    }
+    if cpus[current].spinlocks != 0 { emit(.sleptUnderSpinlock) }
+    enqueue(Wait(kind: .pageLock, object: pfn.rawValue))
+    return false
   }
 }

@@ -97,6 +97,7 @@ extension Parameter {
     case .mapping: "a mapping like m2"
     case .handle: "a handle like h1"
     case .pfn: "a page frame like p3"
+    case .pagemap: "a device: \(PagemapID.all.map(\.name).joined(separator: ", "))"
     case .cpu: "a CPU like cpu1"
     case .value: "a byte, 0 to 255"
     case .size: "a size in pages, 0 to \(Limits.filePages)"
@@ -165,6 +166,12 @@ extension Cursor {
     }
   }
 
+  private func pagemap(_ token: Token) throws(ProgramError) -> PagemapID {
+    if let pagemap = PagemapID.all.first(where: { $0.name == token.text }) { return pagemap }
+    throw error(
+      "there is no device '\(token.text)'", at: token.column, expected: Parameter.pagemap.hint)
+  }
+
   private mutating func operand(
     _ parameter: Parameter, of call: inout Call, _ assigned: UInt32
   ) throws(ProgramError) {
@@ -186,6 +193,7 @@ extension Cursor {
     case .mapping: call.mapping = MappingID(try number(token, "m", Limits.mappings, "mapping"))
     case .pfn: call.pfn = PFN(try number(token, "p", Limits.pages, "page frame"))
     case .cpu: call.cpu = CPUID(try number(token, "cpu", Limits.cpus, "CPU"))
+    case .pagemap: call.pagemap = try pagemap(token)
     case .handle:
       call.handle = HandleID(try number(token, "h", Limits.handles, "handle"))
       guard assigned & 1 << UInt32(call.handle.rawValue) != 0 else {

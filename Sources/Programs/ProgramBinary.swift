@@ -46,6 +46,7 @@ package enum ProgramBinary {
     bytes.append(offset(program.boot.files, standard.files, 0...Limits.files))
     bytes.append(offset(program.boot.filePages, standard.filePages, 1...Limits.filePages))
     bytes.append(offset(program.boot.devicePages, standard.devicePages, 1...Limits.devicePages))
+    bytes.append(offset(program.boot.devices, standard.devices, devices))
     encode(program.variant.repaired, &bytes)
     encode(program.variant.broken, &bytes)
     for instruction in program.instructions { encode(instruction, &bytes) }
@@ -63,8 +64,12 @@ package enum ProgramBinary {
     Boot(
       files: reader.number(from: standard.files, in: 0...Limits.files),
       filePages: reader.number(from: standard.filePages, in: 1...Limits.filePages),
-      devicePages: reader.number(from: standard.devicePages, in: 1...Limits.devicePages))
+      devicePages: reader.number(from: standard.devicePages, in: 1...Limits.devicePages),
+      devices: reader.number(from: standard.devices, in: devices))
   }
+
+  /// How many devices a program may boot with, beside the file system's.
+  private static let devices = 0...PagemapID.all.count - 1
 
   /// A count of more rules than there are stands for none: random bytes seldom change rules.
   private static func decodeRules(_ reader: inout Reader) -> RuleSet {
@@ -129,6 +134,7 @@ package enum ProgramBinary {
     case .mapping: call.mapping = MappingID(reader.number(below: Limits.mappings))
     case .handle: call.handle = HandleID(reader.number(below: Limits.handles))
     case .pfn: call.pfn = PFN(reader.number(below: Limits.pages))
+    case .pagemap: call.pagemap = PagemapID(reader.number(below: PagemapID.all.count))
     case .cpu: call.cpu = CPUID(reader.number(below: Limits.cpus))
     case .value: call.value = reader.next()
     case .size: call.value = UInt8(reader.number(below: Limits.filePages + 1))
@@ -137,11 +143,15 @@ package enum ProgramBinary {
     case .times: call.times = UInt16(1 + reader.wideNumber(below: Limits.times))
     case .flags(let allowed):
       let byte = reader.next()
-      for (bit, named) in CallFlags.named.enumerated()
-      where byte >> UInt8(bit) & 1 != 0 && allowed.contains(named.flag) {
-        call.flags.insert(named.flag)
+      for (bit, flag) in flags(allowed).enumerated() where byte >> UInt8(bit) & 1 != 0 {
+        call.flags.insert(flag)
       }
     }
+  }
+
+  /// The words an operation takes, one bit each.
+  private static func flags(_ allowed: CallFlags) -> [CallFlags] {
+    CallFlags.named.map(\.flag).filter { allowed.contains($0) }
   }
 
   private static func pages(_ standard: UInt8) -> ClosedRange<Int> {
@@ -180,13 +190,14 @@ package enum ProgramBinary {
     case .mapping: bytes.append(call.mapping.rawValue)
     case .handle: bytes.append(call.handle.rawValue)
     case .pfn: bytes.append(call.pfn.rawValue)
+    case .pagemap: bytes.append(call.pagemap.rawValue)
     case .cpu: bytes.append(call.cpu.rawValue)
     case .value, .size: bytes.append(call.value)
     case .pages(let standard): bytes.append(offset(call.pages, standard, pages(standard)))
     case .times: encode(Int(call.times) - 1, &bytes)
-    case .flags:
+    case .flags(let allowed):
       var byte: UInt8 = 0
-      for (bit, named) in CallFlags.named.enumerated() where call.flags.contains(named.flag) {
+      for (bit, flag) in flags(allowed).enumerated() where call.flags.contains(flag) {
         byte |= 1 << UInt8(bit)
       }
       bytes.append(byte)

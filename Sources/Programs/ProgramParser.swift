@@ -158,6 +158,8 @@ package struct ProgramParser {
     program?.protocolComment = cursor.comment
   }
 
+  private static let bootHint = "files=, filePages=, devicePages= or devices="
+
   private mutating func readBoot(_ cursor: inout Cursor, _ word: Token) throws(ProgramError) {
     guard !hasBoot, let program, !program.lines.contains(where: { $0.statement != .remark }) else {
       throw cursor.error(
@@ -167,16 +169,17 @@ package struct ProgramParser {
     hasBoot = true
     var boot = Boot()
     while !cursor.isAtEnd {
-      let key = try cursor.word(expected: "files=, filePages= or devicePages=")
+      let key = try cursor.word(expected: Self.bootHint)
       let limit: (range: ClosedRange<Int>, path: WritableKeyPath<Boot, UInt8>)
       switch key.text {
       case "files": limit = (0...Limits.files, \.files)
       case "filePages": limit = (1...Limits.filePages, \.filePages)
       case "devicePages": limit = (1...Limits.devicePages, \.devicePages)
+      case "devices": limit = (0...PagemapID.all.count - 1, \.devices)
       default:
         throw cursor.error(
           "'\(key.text)' is nothing to boot with", at: key.column,
-          expected: "files=, filePages= or devicePages=")
+          expected: Self.bootHint)
       }
       try cursor.require("=")
       boot[keyPath: limit.path] = UInt8(try cursor.count(in: limit.range))

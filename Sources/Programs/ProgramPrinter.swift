@@ -31,7 +31,8 @@ package enum ProgramPrinter {
       let boot = program.boot
       lines.append(
         line(
-          "boot files=\(boot.files) filePages=\(boot.filePages) devicePages=\(boot.devicePages)",
+          "boot files=\(boot.files) filePages=\(boot.filePages) devicePages=\(boot.devicePages)"
+            + (boot.devices == Boot().devices ? "" : " devices=\(boot.devices)"),
           program.bootComment))
     }
     lines += program.lines.map(text)
@@ -83,6 +84,7 @@ package enum ProgramPrinter {
     case .mapping: [Spelling.mapping(call.mapping)]
     case .handle: [Spelling.handle(call.handle)]
     case .pfn: [Spelling.pfn(call.pfn)]
+    case .pagemap: [call.pagemap.name]
     case .cpu: [Spelling.cpu(call.cpu)]
     case .value, .size: ["\(call.value)"]
     case .pages(let standard): call.pages == standard ? [] : ["pages=\(call.pages)"]

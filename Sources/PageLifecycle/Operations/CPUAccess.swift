@@ -83,7 +83,7 @@ extension Machine {
     guard let (mapping, page) = resolve(call.mm, call.address) else { return nil }
     var pte = mms[call.mm].vmas[mapping].ptes[page]
     var isStale = false
-    if pte.kind == .none || (isWrite && !pte.isWritable) {
+    if (pte.kind != .page && pte.kind != .zero) || (isWrite && !pte.isWritable) {
       guard let old = staleTranslation(call.mm, mapping, page) else { return nil }
       (pte, isStale) = (old, true)
     }
@@ -97,23 +97,26 @@ extension Machine {
       return .ok
     }
     let value = pte.kind == .page ? memory[pte.pfn] : 0
-    if !isStale {
-      let expected = expectedValue(call.mm, mapping, page)
+    if !isStale, let expected = expectedValue(call.mm, mapping, page) {
       emit(.read(value: value, expected: expected, pte.pfn))
     }
     return Outcome(Int(value))
   }
 
-  /// What an address ought to read now.
-  func expectedValue(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) -> UInt8 {
+  /// What an address ought to read now; nil of a device whose contents nobody keeps a book of.
+  func expectedValue(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) -> UInt8? {
     let vma = mms[mm].vmas[mapping]
     if vma.isPrivate && vma.copies.contains(page) { return vma.copyValues[page] }
-    return files[vma.file].contents[vma.filePage(page)]
+    switch vma.kind {
+    case .file: return files[vma.file].contents[vma.filePage(page)]
+    case .anonymous: return 0
+    default: return nil
+    }
   }
 
   /// Writes a byte into the ideal book, if the memory it was meant for still is that page.
   mutating func remember(_ value: UInt8, at origin: Origin, _ pfn: PFN) {
-    guard pages[pfn].type == .system else {
+    if pages[pfn].type == .fsdax {
       let file = files[origin.file]
       if file.blocks[origin.page].pfn == pfn { files[origin.file].contents[origin.page] = value }
       return

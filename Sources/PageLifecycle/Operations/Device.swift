@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// memremap_pages(): the device is bound again after memunmap_pages().
+/// memremap_pages(): a device is bound, again where it was before.
 enum MemremapPages: Body {
   enum Step: UInt8, CaseIterable {
     /// `percpu_ref_init()`
@@ -11,45 +11,64 @@ enum MemremapPages: Body {
     case initializePage
     /// `percpu_ref_get_many()`
     case takeReferences
+    /// the driver threads its pages into a free list
+    case listPages
   }
 
   static func signature(of operation: Procedure) -> Signature? {
-    Signature(name: "memremap_pages", parameters: [], weight: 1, summary: "bind the device again")
+    Signature(
+      name: "memremap_pages", parameters: [.pagemap, .flags(.coherent)], weight: 1,
+      summary: "bind a device; a driver's pages are private, or coherent")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool { m.pgmap.state == .gone }
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    let pgmap = m.pagemaps[call.pagemap]
+    return pgmap.state == .gone && pgmap.hasExited
+  }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let id = m.call.pagemap
     switch step {
     case .initializeReference:
-      guard m.pgmap.state == .gone, m.pgmap.hasExited else {
+      guard m.pagemaps[id].state == .gone, m.pagemaps[id].hasExited else {
         m.value = Outcome(.noMemory)
         return .finish
       }
-      m.pgmap = DevPagemap()
-      m.pgmap.state = .dying
-      m.pgmap.references = 1
-      m.pgmap.own = 1
+      m.pagemaps[id] = DevPagemap()
+      m.pagemaps[id].type = id.type(coherent: m.call.flags.contains(.coherent))
+      m.pagemaps[id].state = .dying
+      m.pagemaps[id].isRemoving = true
+      m.pagemaps[id].references = 1
+      m.pagemaps[id].own = 1
       return .next(.publish)
 
     case .publish:
-      m.pgmap.state = .live
+      m.pagemaps[id].state = .live
       return .next(.initializePage)
 
     case .initializePage:
-      while m.frame.index.position < Limits.devicePages {
-        let pfn = PFN(m.frame.index.position)
+      while m.frame.index.position < id.pages.count {
+        let pfn = PFN(id.pages.lowerBound + m.frame.index.position)
         m.frame.index = m.frame.index + 1
-        guard m.pages[pfn].type == .fsdax else { continue }
-        m.initializeDevicePage(pfn)
+        guard m.pages[pfn].type != .invalid || id != .pmem0 else { continue }
+        m.initializeDevicePage(pfn, m.pagemaps[id].type)
+        if id == .p2p0 { m.ledger.free(pfn) }
         m.frame.count += 1
         return .next(.initializePage)
       }
       return .next(.takeReferences)
 
     case .takeReferences:
-      m.pgmap.references += Int32(m.frame.count)
-      m.pgmap.own += Int32(m.frame.count)
+      // Pages of drivers and pools hold the pgmap while they are in use instead.
+      if !id.holdsPagemapWhenUsed {
+        m.pagemaps[id].references += Int32(m.frame.count)
+        m.pagemaps[id].own += Int32(m.frame.count)
+      }
+      return .next(.listPages)
+
+    case .listPages:
+      if id.holdsPagemapWhenUsed { m.listAll(of: id) }
+      m.pagemaps[id].isRemoving = false
       m.value = .ok
       return .finish
     }
@@ -58,18 +77,24 @@ enum MemremapPages: Body {
 
 /// memunmap_pages(): waits for the pgmap's references, then the struct pages vanish.
 ///
-/// A file system that is still in use must be drained first; the released kernels do not see to
-/// that when a device is unbound.
+/// A file system that is still in use must be drained first, and so must whoever holds pages of a
+/// device-dax device; the released kernels do not see to that when a device is unbound.
 enum MemunmapPages: Body {
   enum Step: UInt8, CaseIterable {
     /// what a repaired unbind does before all: unmount, or fail with -EBUSY
     case unmount
+    /// the driver hands out no more pages; `kill_dev_dax()`
+    case stopAllocating, unlockDriver, waitForAllocations, unmapDeviceDAX
+    /// what a repaired unbind of a device-dax device does: fail while somebody holds its pages
+    case checkHolders
     /// `percpu_ref_kill()`
     case killReference
     /// `evict_inodes()` of that unmount
     case evictInode
     /// `percpu_ref_put_many()`
     case putReferences
+    /// `percpu_ref_exit()`, where it came too early
+    case exitReferenceEarly
     /// `wait_for_completion(&pgmap->done)`
     case waitForReferences
     /// `pageunmap_range()`
@@ -82,15 +107,23 @@ enum MemunmapPages: Body {
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "memunmap_pages", parameters: [], weight: 1,
-      summary: "unbind the device: its struct pages vanish")
+      name: "memunmap_pages", parameters: [.pagemap], weight: 1,
+      summary: "unbind a device: its struct pages vanish")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool { m.pgmap.state == .live }
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.pagemaps[call.pagemap].state == .live
+  }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let id = m.call.pagemap
     switch step {
     case .unmount:
+      guard m.pagemaps[id].state == .live, !m.pagemaps[id].isRemoving else {
+        m.value = Outcome(.noDevice)
+        return .finish
+      }
+      guard id == .pmem0 else { return .next(.stopAllocating) }
       let isBusy = m.files.indices.contains { m.isInUse($0) || m.files[$0].isEvicting }
       guard !m.obeys(.drainsBeforeUnbind) || !isBusy else {
         m.value = Outcome(.busy)
@@ -98,37 +131,99 @@ enum MemunmapPages: Body {
       }
       return .next(.killReference)
 
+    case .stopAllocating, .unlockDriver, .waitForAllocations, .unmapDeviceDAX, .checkHolders:
+      return stop(step, &m)
+
     case .killReference:
-      guard m.pgmap.state == .live else {
+      guard m.pagemaps[id].state == .live else {
         m.value = Outcome(.noDevice)
         return .finish
       }
-      m.pgmap.state = .dying
-      m.pgmap.references -= 1
-      m.pgmap.own -= 1
-      return .next(m.obeys(.drainsBeforeUnbind) ? .evictInode : .putReferences)
+      m.pagemaps[id].state = .dying
+      m.pagemaps[id].references -= 1
+      m.pagemaps[id].own -= 1
+      let evicts = id == .pmem0 && m.obeys(.drainsBeforeUnbind)
+      return .next(evicts ? .evictInode : .putReferences)
 
     case .evictInode: return evictNext(&m)
 
     case .putReferences:
-      m.pgmap.references -= m.pgmap.own
-      m.pgmap.own = 0
-      return .next(.waitForReferences)
+      m.pagemaps[id].references -= m.pagemaps[id].own
+      m.pagemaps[id].own = 0
+      if !m.obeys(.waitsForPagesInUse) {
+        m.pagemaps[id].references -= m.pagemaps[id].inUse
+        m.pagemaps[id].inUse = 0
+      }
+      return .next(m.obeys(.exitsPagemapLast) ? .waitForReferences : .exitReferenceEarly)
 
-    case .waitForReferences:
-      guard m.pgmap.references == 0 else {
-        m.enqueue(Wait(kind: .pagemap))
+    default: return remove(step, &m)
+    }
+  }
+
+  private static func stop(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let id = m.call.pagemap
+    switch step {
+    case .stopAllocating:
+      guard m.acquire(.driver(id)) else { return .wait }
+      if m.obeys(.stopsAllocatingFirst) { m.pagemaps[id].isRemoving = true }
+      return .next(.unlockDriver)
+
+    case .unlockDriver:
+      m.release(.driver(id))
+      return .next(id == .dax0 ? .unmapDeviceDAX : .waitForAllocations)
+
+    case .waitForAllocations:
+      guard m.pagemaps[id].allocating == 0 || !m.obeys(.stopsAllocatingFirst) else {
+        m.enqueue(Wait(kind: .driver, object: id.rawValue))
         return .wait
       }
       if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
-      m.emit(.pagemapDrained)
+      return .next(.killReference)
+
+    case .unmapDeviceDAX:
+      while Int(m.frame.count) < Limits.mms * Limits.mappings {
+        let mm = MMID(Int(m.frame.count) / Limits.mappings)
+        let mapping = MappingID(Int(m.frame.count) % Limits.mappings)
+        m.frame.count += 1
+        guard m.mms[mm].isAlive, m.mms[mm].vmas[mapping].kind == .deviceDAX else { continue }
+        return m.enter(
+          ZapRange.frame(mm, mapping, 0..<Limits.filePages, .evenCows),
+          then: Step.unmapDeviceDAX)
+      }
+      return .next(.checkHolders)
+
+    default:
+      let isHeld = id.pages.contains { m.pages[PFN($0)].refcount > 1 }
+      guard isHeld && m.obeys(.waitsForDeviceDAXUsers) else { return .next(.killReference) }
+      m.pagemaps[id].isRemoving = false
+      m.value = Outcome(.busy)
+      return .finish
+    }
+  }
+
+  private static func remove(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let id = m.call.pagemap
+    switch step {
+    case .exitReferenceEarly:
+      m.pagemaps[id].hasExited = true
+      return .next(.waitForReferences)
+
+    case .waitForReferences:
+      guard m.pagemaps[id].references == 0 else {
+        m.enqueue(Wait(kind: .pagemap, object: id.rawValue))
+        return .wait
+      }
+      if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+      m.emit(.pagemapDrained(id))
       return .next(.removePages)
 
     case .removePages:
-      for position in 0..<Limits.devicePages where m.pages[PFN(position)].type == .fsdax {
+      for position in id.pages where m.pages[PFN(position)].exists {
         m.removeDevicePage(PFN(position))
+        m.ledger.listed.remove(PFN(position))
       }
-      m.pgmap.state = .gone
+      m.pagemaps[id].firstFree = .none
+      m.pagemaps[id].state = .gone
       return .next(.waitForReaders)
 
     case .waitForReaders:
@@ -139,8 +234,8 @@ enum MemunmapPages: Body {
       if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
       return .next(.exitReference)
 
-    case .exitReference:
-      m.pgmap.hasExited = true
+    default:
+      m.pagemaps[id].hasExited = true
       m.value = .ok
       return .finish
     }
@@ -158,6 +253,11 @@ enum MemunmapPages: Body {
     }
     return .next(.putReferences)
   }
+}
+
+extension PagemapID {
+  /// A page of the device holds the pgmap from its allocation until it is free again.
+  var holdsPagemapWhenUsed: Bool { hasDriver || self == .p2p0 }
 }
 
 /// A lock-free user of a page frame number: a pfn walker that gets a page and looks again.
@@ -186,12 +286,14 @@ enum FolioTryGet: Body {
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
-    let isDevice = m.call.pfn.position < Limits.devicePages
+    let pagemap = PagemapID(of: m.call.pfn)
     switch step {
     case .getPagemap:
-      guard !isDevice || (m.pages[m.call.pfn].exists && m.lookUpPagemap()) else {
-        m.value = Outcome(.noDevice)
-        return .finish
+      if let pagemap {
+        guard m.pages[m.call.pfn].exists, m.lookUpPagemap(pagemap) else {
+          m.value = Outcome(.noDevice)
+          return .finish
+        }
       }
       return .next(.tryGet)
 
@@ -201,6 +303,7 @@ enum FolioTryGet: Body {
         m.frame.result = Outcome(.busy)
         return .next(.putPagemap)
       }
+      m.noteSpeculation(m.frame.pfn)
       m.holdBriefly(.speculative, of: m.frame.pfn)
       return .next(.use)
 
@@ -211,7 +314,7 @@ enum FolioTryGet: Body {
       return m.enter(PutPage.frame(m.frame.pfn, .speculative), then: Step.putPagemap)
 
     case .putPagemap:
-      if isDevice { m.putPagemap() }
+      if let pagemap { m.putPagemap(pagemap) }
       m.value = m.frame.result
       return .finish
     }
@@ -293,6 +396,34 @@ enum ConvertUnwritten: Body {
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     m.initializeBlock(m.call.file, m.call.page)
+    m.value = .ok
+    return .finish
+  }
+}
+
+/// Tells the driver of a device which free page to hand out next.
+enum NextPage: Body {
+  enum Step: UInt8, CaseIterable {
+    /// the driver's own choice
+    case choose
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    Signature(
+      name: "next_page", parameters: [.pfn], weight: 1, domain: .device,
+      summary: "a driver, or a pool, hands out this free page next")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.ledger.listed.contains(call.pfn)
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    guard PagemapID(of: m.call.pfn)?.holdsPagemapWhenUsed ?? false else {
+      m.value = Outcome(.invalid)
+      return .finish
+    }
+    m.choosePage(m.call.pfn)
     m.value = .ok
     return .finish
   }

@@ -122,7 +122,7 @@ enum Fork: Body {
       return .next(.setChildPTE)
 
     case .setChildPTE:
-      if pte.kind == .page && m.countsMappings(of: pte.pfn) {
+      if pte.isMapping && m.countsMappings(of: pte.pfn) {
         m.dropBriefHold(.fault, of: m.owner(of: pte.pfn))
       }
       m.setPTE(child, mapping, page, pte)
@@ -152,7 +152,13 @@ enum Fork: Body {
 
   private static func beginPage(_ pte: PTE, _ m: inout Machine) -> Transition<Step> {
     m.frame.pte = pte
-    guard pte.kind == .page else { return .next(.setChildPTE) }
+    if pte.kind == .migration {
+      // A page on its way is shared from now on.
+      m.frame.pte = .migration(pte.pfn, writable: false, exclusive: false)
+      m.mms[parent].vmas[m.frame.mapping].ptes[m.frame.page] = m.frame.pte
+    }
+    guard pte.isMapping else { return .next(.setChildPTE) }
+    guard pte.kind == .page else { return .next(.dupRmap) }
     let isOwn =
       m.pages[pte.pfn].mapping == .anon
       && m.pages[pte.pfn].flags.contains(.anonExclusive)

@@ -164,7 +164,7 @@ enum GupSlow: Body {
     case .putPagemap:
       if m.frame.index.rawValue == 1 {
         let isError = m.frame.result.isFailure
-        if !isError || m.obeys(.putsPagemapOnEveryPath) { m.putPagemap() }
+        if !isError || m.obeys(.putsPagemapOnEveryPath) { m.putPagemap(m.frame.pagemap) }
         m.frame.index = PageIndex(0)
       }
       return .next(.unlockMM)
@@ -189,7 +189,8 @@ enum GupSlow: Body {
     }
     (m.frame.mapping, m.frame.page) = (mapping, page)
     // vma_is_fsdax(): private mappings of a DAX file too.
-    if m.frame.flags.contains(.longterm) && m.obeys(.refusesLongterm) {
+    let isFile = m.mms[m.frame.mm].vmas[mapping].kind == .file
+    if m.frame.flags.contains(.longterm) && isFile && m.obeys(.refusesLongterm) {
       m.frame.result = Outcome(.notSupported)
       return .next(.putPagemap)
     }
@@ -207,18 +208,23 @@ enum GupSlow: Body {
       let pte = m.mms[mm].vmas[mapping].ptes[page]
       m.frame.pte = pte
       let isDenied = m.frame.flags.contains(.write) && !pte.isWritable
-      guard pte.kind != .none, !isDenied, !m.mustUnshare(pte, m.frame.flags) else {
+      let isPresent = pte.kind == .page || pte.kind == .zero
+      guard isPresent, !isDenied, !m.mustUnshare(pte, m.frame.flags) else {
         return .next(.unlockToFault)
+      }
+      if pte.kind == .page, m.pages[pte.pfn].type == .p2pdma {
+        m.frame.result = Outcome(.remoteIO)
+        return .next(.unlockPageTable)
       }
       guard pte.kind == .page else {
         m.record(.none, at: page, in: mapping)
         return .next(.unlockPageTable)
       }
-      let wantsPagemap = m.rules.gupTakesPagemap && m.pages[pte.pfn].type == .fsdax
+      let wantsPagemap = m.rules.gupTakesPagemap && m.isDevmap(pte.pfn)
       return .next(wantsPagemap && m.frame.index.rawValue == 0 ? .getPagemap : .grab)
 
     case .getPagemap:
-      guard m.lookUpPagemap() else {
+      guard m.lookUpPagemap(of: m.frame.pte.pfn) else {
         m.frame.result = Outcome(.fault)
         return .next(.unlockPageTable)
       }
@@ -296,7 +302,7 @@ enum GupFast: Body {
 
     case .putPagemap:
       if m.frame.index.rawValue == 1 {
-        m.putPagemap()
+        m.putPagemap(m.frame.pagemap)
         m.frame.index = PageIndex(0)
       }
       return .next(.enableInterrupts)
@@ -347,14 +353,20 @@ enum GupFast: Body {
       let isDenied = m.frame.flags.contains(.write) && !pte.isWritable
       guard pte.kind == .page, !isDenied else { return .next(.putPagemap) }
       m.frame.pfn = pte.pfn
-      guard m.pages[pte.pfn].type == .fsdax else { return .next(.tryGrab) }
-      let isRefused = m.frame.flags.contains(.longterm) && m.obeys(.refusesLongterm)
+      let type = m.pages[pte.pfn].type
+      // folio_is_longterm_pinnable(), and FOLL_PCI_P2PDMA, which nobody here asks for.
+      if type == .p2pdma || (type == .coherent && m.frame.flags.contains(.longterm)) {
+        return .next(.putPagemap)
+      }
+      guard m.isDevmap(pte.pfn) else { return .next(.tryGrab) }
+      let isRefused =
+        m.frame.flags.contains(.longterm) && type == .fsdax && m.obeys(.refusesLongterm)
       guard !isRefused else { return .next(.putPagemap) }
       let wantsPagemap = m.rules.gupTakesPagemap && m.frame.index.rawValue == 0
       return .next(wantsPagemap ? .getPagemap : .tryGrab)
 
     case .getPagemap:
-      guard m.lookUpPagemap() else { return .next(.putPagemap) }
+      guard m.lookUpPagemap(of: m.frame.pfn) else { return .next(.putPagemap) }
       m.frame.index = PageIndex(1)
       return .next(.tryGrab)
 

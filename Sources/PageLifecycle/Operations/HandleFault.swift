@@ -8,6 +8,10 @@ enum HandleFault: Body {
   enum Step: UInt8, CaseIterable {
     /// `handle_pte_fault()`
     case readPTE
+    /// `migration_entry_wait()`; once with a reference of the page
+    case waitForMigration, putMigrating
+    /// `do_anonymous_page()` of a read: the zero page
+    case lockToMapZero, mapZero, unlockMapped
     /// `do_wp_page()`: `pte_offset_map_lock()`, `pte_same()`
     case lockToCheck, checkPTE, unlockChecked
     /// `wp_page_reuse()`
@@ -45,6 +49,8 @@ enum HandleFault: Body {
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     switch step {
     case .readPTE: return readPTE(&m)
+    case .waitForMigration, .putMigrating: return waitForMigration(step, &m)
+    case .lockToMapZero, .mapZero, .unlockMapped: return mapZero(step, &m)
     case .lockToCheck, .checkPTE, .unlockChecked, .reusePage: return check(step, &m)
     case .allocateCopy, .copyData, .discardCopy: return copy(step, &m)
     default: return install(step, &m)
@@ -61,6 +67,19 @@ enum HandleFault: Body {
     let pte = vma.ptes[page]
     m.frame.pte = pte
     let isWrite = m.frame.flags.contains(.write)
+    switch pte.kind {
+    case .migration: return .next(.waitForMigration)
+    case .devicePrivate:
+      return m.enter(PrivateFault.frame(mm, mapping, page, pte), then: Step.putOldMapping)
+    case .none where vma.kind == .anonymous:
+      return .next(isWrite ? .allocateCopy : .lockToMapZero)
+    case .none where vma.kind == .deviceDAX:
+      return m.enter(DeviceDAXFault.frame(mm, mapping, page), then: Step.putOldMapping)
+    case .none where vma.kind == .p2pdma:
+      m.value = Outcome(.sigbus)
+      return .finish
+    default: break
+    }
     if pte.kind != .none {
       if m.frame.flags.contains(.unshare) { return .next(.lockToCheck) }
       guard isWrite, !pte.isWritable else {
@@ -76,6 +95,50 @@ enum HandleFault: Body {
       return m.enter(frame, then: Step.putOldMapping)
     }
     return .finish
+  }
+
+  private static func waitForMigration(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, pfn) = (m.frame.mm, m.frame.pte.pfn)
+    let pte = m.mms[mm].vmas[m.frame.mapping].ptes[m.frame.page]
+    m.value = .ok
+    switch step {
+    case .waitForMigration:
+      // The entry is looked at under the page-table lock each time; the page is not held.
+      guard pte == m.frame.pte || m.frame.count == 1 else {
+        if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+        return .finish
+      }
+      if m.frame.count == 0 && !m.obeys(.waitsWithoutReference) {
+        m.getPage(pfn)
+        m.holdBriefly(.speculative, of: pfn)
+        m.frame.count = 1
+      }
+      guard m.waitForPageLock(pfn) else { return .wait }
+      return m.frame.count == 1 ? .next(.putMigrating) : .finish
+
+    default:
+      m.frame.count = 0
+      return m.enter(PutPage.frame(pfn, .speculative), then: Step.putOldMapping)
+    }
+  }
+
+  private static func mapZero(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, mapping, page) = (m.frame.mm, m.frame.mapping, m.frame.page)
+    m.value = .ok
+    switch step {
+    case .lockToMapZero:
+      return m.acquire(.pageTable(mm)) ? .next(.mapZero) : .wait
+
+    case .mapZero:
+      if m.mms[mm].vmas[mapping].ptes[page].kind == .none {
+        m.setPTE(mm, mapping, page, .zero)
+      }
+      return .next(.unlockMapped)
+
+    default:
+      m.release(.pageTable(mm))
+      return .finish
+    }
   }
 
   private static func check(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -231,6 +294,12 @@ extension Machine {
     let (mm, mapping, page) = place
     dropBriefHold(.fault, of: new)
     setPTE(mm, mapping, page, .page(new, writable: writable))
+    noteCopy(of: new, at: place)
+  }
+
+  /// The address has memory of its own from now on.
+  mutating func noteCopy(of new: PFN, at place: (MMID, MappingID, PageIndex)) {
+    let (mm, mapping, page) = place
     mms[mm].vmas[mapping].hasAnonVMA = true
     if !mms[mm].vmas[mapping].copies.contains(page) {
       mms[mm].vmas[mapping].copies.insert(page)

@@ -50,9 +50,9 @@ enum Mmap: Body {
     }
     guard m.mms[call.mm].vmas[call.mapping].isFree else { return Outcome(.busy) }
     var vma = VMA()
-    vma.file = call.file
+    (vma.kind, vma.file) = (.file, call.file)
     vma.offset = call.page
-    vma.pages = Bits(rawValue: 1 << UInt32(call.pages) - 1)
+    vma.pages = Bits(rawValue: 1 << UInt64(call.pages) - 1)
     vma.isPrivate = call.flags.contains(.isPrivate)
     m.mms[call.mm].vmas[call.mapping] = vma
     return .ok
@@ -191,7 +191,7 @@ enum Mremap: Body {
 extension Mremap {
   /// The mapping's reference is nobody's while its entry is on the way.
   private static func isCounted(_ m: Machine) -> Bool {
-    m.frame.pte.kind == .page && m.countsMappings(of: m.frame.pte.pfn)
+    m.frame.pte.isMapping && m.countsMappings(of: m.frame.pte.pfn)
   }
 }
 

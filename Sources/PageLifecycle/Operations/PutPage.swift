@@ -12,6 +12,14 @@ enum PutPage: Body {
     case wakeWaiters
     /// `free_unref_page()`
     case freePage
+    /// `free_zone_device_page()`: `mem_cgroup_uncharge()`, `folio->mapping = NULL`
+    case clearIdentity
+    /// `pgmap->ops->page_free()`: the driver, or the pool, has the page again
+    case storeCountFirst, lockDriver, listPage, unlockDriver
+    /// `set_page_count(page, 1)`
+    case storeCount
+    /// `put_dev_pagemap()` of a page that was in use
+    case putPagemap
   }
 
   /// The registers a caller hands over.
@@ -35,6 +43,7 @@ enum PutPage: Body {
       case .stillReferenced: return .finish
       case .idle: return .next(.wakeWaiters)
       case .free: return .next(.freePage)
+      case .freeDevice: return .next(.clearIdentity)
       }
 
     case .wakeWaiters:
@@ -45,11 +54,58 @@ enum PutPage: Body {
     case .freePage:
       m.freeRAMPage(pfn)
       return .finish
+
+    default: return freeDevicePage(step, &m)
+    }
+  }
+
+  /// From the moment the page is listed its next owner may have it: nothing may write it then.
+  private static func freeDevicePage(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let pfn = m.frame.pfn
+    let type = m.pages[pfn].type
+    let pagemap = PagemapID(of: pfn) ?? .pmem0
+    switch step {
+    case .clearIdentity:
+      guard type != .generic else {
+        // No page_free: the count goes back to what it is while nobody uses the page.
+        m.emit(.freedWithoutOwner(pfn))
+        return .next(.storeCount)
+      }
+      m.clearIdentity(pfn)
+      let isEarly = m.freeCount(of: type) != 0 && m.obeys(.countsBeforeListing)
+      return .next(isEarly ? .storeCountFirst : .lockDriver)
+
+    case .storeCountFirst:
+      m.storeCount(pfn, m.freeCount(of: type))
+      m.ledger.free(pfn)
+      return .next(.lockDriver)
+
+    case .lockDriver:
+      return m.acquire(.driver(pagemap)) ? .next(.listPage) : .wait
+
+    case .listPage:
+      m.list(pfn, in: pagemap)
+      return .next(.unlockDriver)
+
+    case .unlockDriver:
+      m.release(.driver(pagemap))
+      let isLate = m.freeCount(of: type) != 0 && !m.obeys(.countsBeforeListing)
+      return .next(isLate ? .storeCount : .putPagemap)
+
+    case .storeCount:
+      if m.ledger.listed.contains(pfn) || type != .generic { m.emit(.writtenAfterFree(pfn)) }
+      m.storeCount(pfn, m.freeCount(of: type))
+      m.ledger.free(pfn)
+      return type == .generic ? .finish : .next(.putPagemap)
+
+    default:
+      m.putPageReference(pagemap)
+      return .finish
     }
   }
 
   private static func drop(_ holder: Holder, of pfn: PFN, _ times: Int32, _ m: inout Machine) {
-    let isBrief = holder == .fault || holder == .speculative
+    let isBrief = holder.isBrief
     if isBrief {
       m.dropBriefHold(holder, of: pfn, times)
     } else {
@@ -88,6 +144,10 @@ enum PutPages: Body {
       Signature(
         name: "release_pages", parameters: [.handle], weight: 4,
         summary: "release_pages(), the bulk put, on a FOLL_GET handle")
+    case .driverFree:
+      Signature(
+        name: "driver_free", parameters: [.handle], weight: 3, domain: .device,
+        summary: "the driver's first user lets go of a page")
     default: nil
     }
   }
@@ -127,6 +187,7 @@ enum PutPages: Body {
     switch operation {
     case .putPage, .releasePages: holder == .get
     case .unpinUserPages: holder == .pin
+    case .driverFree: holder == .driver
     default: true
     }
   }

@@ -11,6 +11,8 @@ enum ZapRange: Body {
     case clearPTE
     /// `folio_remove_rmap_ptes()`
     case removeRmap
+    /// `zap_nonpresent_ptes()`: the put of a device-private page, at once
+    case putPrivate
     /// `tlb_flush_mmu_tlbonly()`
     case flushTLB
     /// `pte_unmap_unlock()`
@@ -52,9 +54,17 @@ enum ZapRange: Body {
       return .next(clear(m.frame.page, &m) ? .removeRmap : .clearPTE)
 
     case .removeRmap:
-      m.removeRmap(m.owner(of: m.cpus[m.current].gathered[m.frame.page].pfn))
+      let gathered = m.cpus[m.current].gathered[m.frame.page]
+      m.removeRmap(m.owner(of: gathered.pfn))
+      if gathered.kind == .devicePrivate { return .next(.putPrivate) }
       m.frame.page = m.frame.page + 1
       return .next(.clearPTE)
+
+    case .putPrivate:
+      let pfn = m.cpus[m.current].gathered[m.frame.page].pfn
+      m.cpus[m.current].gathered[m.frame.page] = .none
+      m.frame.page = m.frame.page + 1
+      return m.enter(PutPage.frame(pfn, .gather), then: Step.clearPTE)
 
     case .flushTLB:
       m.flushTLBs(of: mm)
@@ -90,7 +100,7 @@ enum ZapRange: Body {
     let pte = m.mms[m.frame.mm].vmas[m.frame.mapping].ptes[page]
     switch pte.kind {
     case .none: return false
-    case .zero: return true
+    case .zero, .migration, .devicePrivate: return true
     case .page: return m.pages[pte.pfn].type != .system || m.frame.flags.contains(.evenCows)
     }
   }
@@ -100,14 +110,14 @@ enum ZapRange: Body {
     let (mm, mapping) = (m.frame.mm, m.frame.mapping)
     let pte = m.mms[mm].vmas[mapping].ptes[page]
     if m.frame.flags.contains(.forgetsCopies) { m.mms[mm].vmas[mapping].copies.remove(page) }
-    guard pte.kind == .page else {
+    guard pte.isMapping else {
       m.clearPTE(mm, mapping, page)
       m.frame.page = page + 1
       return false
     }
     m.clearPTE(mm, mapping, page)
     m.cpus[m.current].gathered[page] = pte.wholePMD(at: page)
-    m.cpus[m.current].stale.insert(page)
+    if pte.kind == .page { m.cpus[m.current].stale.insert(page) }
     if !m.obeys(.keepsMappingOnZap) && m.pages[pte.pfn].type == .fsdax {
       m.disassociate(m.owner(of: pte.pfn))
     }
@@ -162,9 +172,17 @@ extension Machine {
   private mutating func book(
     _ pte: PTE, isFirst: Bool, _ change: Int, _ file: FileID, _ index: PageIndex
   ) {
-    guard pte.kind == .page else { return }
+    if pte.kind == .migration {
+      let entries = Int(ledger.migrationEntries[pte.pfn]) + change
+      ledger.migrationEntries[pte.pfn] = UInt8(clamping: entries)
+      touch(pte.pfn)
+    }
+    guard pte.isMapping else { return }
     let owner = owner(of: pte.pfn)
     touch(owner)
+    if change > 0, pte.kind == .page, pages[pte.pfn].type == .devicePrivate {
+      emit(.privatePageMapped(pte.pfn))
+    }
     if isFirst || !pte.isPMD || !pages[owner].isHead {
       if change > 0 { ledger.take(.map, of: owner) } else { ledger.drop(.map, of: owner) }
     }

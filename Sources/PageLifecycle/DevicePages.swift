@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+
+/// The lists and references by which owners of device pages know which are free.
+extension Machine {
+  /// `page_free()` under the driver's lock: the page is the first of the free list.
+  mutating func list(_ pfn: PFN, in pagemap: PagemapID) {
+    if ledger.listed.contains(pfn) { emit(.listedTwice(pfn)) }
+    link(pfn, to: pagemaps[pagemap].firstFree)
+    pagemaps[pagemap].firstFree = pfn
+    ledger.listed.insert(pfn)
+    emit(.listed(pfn))
+  }
+
+  /// Takes the first page, or the one the program chose, off the free list; none if it is empty.
+  mutating func unlist(from pagemap: PagemapID) -> PFN {
+    let first = pagemaps[pagemap].firstFree
+    guard !first.isNone else { return .none }
+    let chosen = choosePage(of: pagemap)
+    guard chosen != first, !chosen.isNone else {
+      pagemaps[pagemap].firstFree = pages[first].zoneDeviceData
+      ledger.listed.remove(first)
+      return first
+    }
+    var previous = first
+    for _ in 0..<Limits.driverPages where pages[previous].zoneDeviceData != chosen {
+      previous = pages[previous].zoneDeviceData
+      if previous.isNone { return .none }
+    }
+    link(previous, to: pages[chosen].zoneDeviceData)
+    ledger.listed.remove(chosen)
+    return chosen
+  }
+
+  /// `zone_device_page_init()`: a page in use holds its pgmap.  It warns where the pgmap is dying
+  /// and goes on without a reference.
+  mutating func takePageReference(_ pagemap: PagemapID) {
+    guard pagemaps[pagemap].state == .live else {
+      emit(.allocatedFromDying(pagemap))
+      return
+    }
+    pagemaps[pagemap].references += 1
+    pagemaps[pagemap].inUse += 1
+  }
+
+  mutating func putPageReference(_ pagemap: PagemapID) {
+    pagemaps[pagemap].references -= 1
+    pagemaps[pagemap].inUse -= 1
+  }
+
+  /// Every page of a device that was just bound is free, lowest first.
+  mutating func listAll(of pagemap: PagemapID) {
+    pagemaps[pagemap].firstFree = .none
+    for position in pagemap.pages.reversed() {
+      let pfn = PFN(position)
+      guard pages[pfn].exists else { continue }
+      pages[pfn].zoneDeviceData = pagemaps[pagemap].firstFree
+      pagemaps[pagemap].firstFree = pfn
+      ledger.listed.insert(pfn)
+    }
+  }
+}
+
+extension Machine {
+  mutating func choosePage(_ pfn: PFN) {
+    guard Int(pageChoiceCount) < Limits.blockChoices else { return }
+    pageChoices[Int(pageChoiceCount)] = pfn
+    pageChoiceCount += 1
+  }
+
+  /// The oldest choice, if it is a free page of the device; none where nothing was chosen.
+  private mutating func choosePage(of pagemap: PagemapID) -> PFN {
+    guard pageChoiceCount > 0, PagemapID(of: pageChoices[0]) == pagemap else { return .none }
+    let chosen = pageChoices[0]
+    for position in 1..<Limits.blockChoices { pageChoices[position - 1] = pageChoices[position] }
+    pageChoiceCount -= 1
+    return ledger.listed.contains(chosen) ? chosen : .none
+  }
+
+  /// A lookup by page frame got a page that its owner has on a free list.
+  mutating func noteSpeculation(_ pfn: PFN) {
+    if ledger.listed.contains(pfn) && freeCount(of: pages[pfn].type) == 0 {
+      emit(.gotFreePage(pfn))
+    }
+  }
+}
+
+/// Takes a page off a driver's free list for its first user; `dmirror_devmem_alloc_page()`.
+///
+/// Leaves it in the CPU's `allocated`, locked, with the driver's reference; none where the list is
+/// empty.  Registers: pagemap.
+enum DeviceAlloc: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `spin_lock(&mdevice->lock)`
+    case lockDriver
+    /// `mdevice->free_pages = dpage->zone_device_data`
+    case unlist
+    /// `spin_unlock(&mdevice->lock)`
+    case unlockDriver
+    /// `zone_device_page_init()`: `percpu_ref_tryget_live()`, `set_page_count()`, `lock_page()`
+    case getPagemap, storeCount, lockPage
+  }
+
+  static func frame(_ pagemap: PagemapID) -> Frame {
+    var frame = Frame(.deviceAlloc)
+    frame.pagemap = pagemap
+    return frame
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let pagemap = m.frame.pagemap
+    switch step {
+    case .lockDriver:
+      return m.acquire(.driver(pagemap)) ? .next(.unlist) : .wait
+
+    case .unlist:
+      let isGone = m.pagemaps[pagemap].isRemoving || m.pagemaps[pagemap].state == .gone
+      m.frame.pfn = isGone ? .none : m.unlist(from: pagemap)
+      if !m.frame.pfn.isNone { m.pagemaps[pagemap].allocating += 1 }
+      return .next(.unlockDriver)
+
+    case .unlockDriver:
+      m.release(.driver(pagemap))
+      m.cpus[m.current].allocated = m.frame.pfn
+      return m.frame.pfn.isNone ? .finish : .next(.getPagemap)
+
+    case .getPagemap:
+      m.takePageReference(pagemap)
+      m.pagemaps[pagemap].allocating -= 1
+      return .next(.storeCount)
+
+    case .storeCount:
+      m.storeCount(m.frame.pfn, 1)
+      m.ledger.take(.driver, of: m.frame.pfn)
+      return .next(.lockPage)
+
+    case .lockPage:
+      guard m.lockPage(m.frame.pfn) else { return .wait }
+      m.emit(.handedOut(m.frame.pfn))
+      return .finish
+    }
+  }
+}
+
+/// The driver hands out a page, and its first user keeps it.
+enum DriverAlloc: Body {
+  enum Step: UInt8, CaseIterable {
+    case openHandle
+    /// `dmirror_devmem_alloc_page()`
+    case keepPage
+    /// `unlock_page()`
+    case unlockPage
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    Signature(
+      name: "driver_alloc", parameters: [.pagemap], yieldsHandle: true, weight: 3,
+      domain: .device, summary: "a driver takes a page off its free list")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    call.pagemap.hasDriver && !m.pagemaps[call.pagemap].firstFree.isNone
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let handle = m.call.handle
+    switch step {
+    case .openHandle:
+      guard m.call.pagemap.hasDriver else {
+        m.value = Outcome(.noDevice)
+        m.handles[handle].state =
+          m.handles[handle].state == .unused ? .failed : m.handles[handle].state
+        return .finish
+      }
+      guard m.open(handle, pin: false) else {
+        m.value = Outcome(.busy)
+        return .finish
+      }
+      m.handles[handle].holder = .driver
+      return m.enter(DeviceAlloc.frame(m.call.pagemap), then: Step.keepPage)
+
+    case .keepPage:
+      let pfn = m.cpus[m.current].allocated
+      guard !pfn.isNone else {
+        m.close(handle)
+        m.value = Outcome(.noMemory)
+        return .finish
+      }
+      m.handles[handle].pages[0] = pfn
+      m.handles[handle].count = 1
+      return .next(.unlockPage)
+
+    case .unlockPage:
+      m.unlockPage(m.handles[handle].pages[0])
+      m.close(handle)
+      m.value = .ok
+      return .finish
+    }
+  }
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT
+
+/// mmap(2) of anonymous memory, or of a device-dax device, at a free place of an address space.
+enum MmapMemory: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `mmap_write_lock()`
+    case lockMM
+    /// `vma_link()`
+    case linkVMA
+    /// `mmap_write_unlock()`
+    case unlockMM
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    operation == .mmapAnonymous
+      ? Signature(
+        name: "mmap_anonymous",
+        parameters: [.mm, .mapping, .pages(default: UInt8(Limits.pagesPerPMD))], weight: 5,
+        domain: .device, summary: "map anonymous memory")
+      : Signature(
+        name: "mmap_device_dax",
+        parameters: [.mm, .mapping, .pages(default: UInt8(Limits.smallPages))], weight: 2,
+        domain: .device, summary: "map the pages of the device-dax device")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.mms[call.mm].isAlive && m.mms[call.mm].vmas[call.mapping].isFree
+      && (call.operation == .mmapAnonymous || m.pagemaps[.dax0].state == .live)
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let call = m.call
+    switch step {
+    case .lockMM:
+      return m.lockMM(call.mm, then: Step.linkVMA)
+
+    case .linkVMA:
+      let isDAX = call.operation == .mmapDeviceDAX
+      let limit = isDAX ? Limits.smallPages : Limits.filePages
+      if isDAX && m.pagemaps[.dax0].state != .live {
+        m.frame.result = Outcome(.noDevice)
+      } else if call.pages == 0 || Int(call.pages) > limit {
+        m.frame.result = Outcome(.invalid)
+      } else if !m.mms[call.mm].vmas[call.mapping].isFree {
+        m.frame.result = Outcome(.busy)
+      } else {
+        var vma = VMA()
+        vma.kind = isDAX ? .deviceDAX : .anonymous
+        vma.isPrivate = !isDAX
+        vma.pages = Bits(rawValue: 1 << UInt64(call.pages) - 1)
+        m.mms[call.mm].vmas[call.mapping] = vma
+      }
+      return .next(.unlockMM)
+
+    case .unlockMM:
+      m.release(.mmap(call.mm))
+      m.value = m.frame.result
+      return .finish
+    }
+  }
+}
+
+/// A fault on a device-dax mapping; `__dev_dax_pte_fault()`.
+///
+/// Registers: mm, mapping, page; pfn.
+enum DeviceDAXFault: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `dax_set_mapping()`
+    case setMapping
+    /// `vmf_insert_page_mkwrite()`, `vmf_insert_mixed()`
+    case lockPageTable, checkPTE, addRmap, setPTE, unlockPageTable
+  }
+
+  static func frame(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) -> Frame {
+    var frame = Frame(.deviceDAXFault)
+    (frame.mm, frame.mapping, frame.page) = (mm, mapping, page)
+    frame.pfn = PFN(PagemapID.dax0.pages.lowerBound + page.position)
+    return frame
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, mapping, page, pfn) = (m.frame.mm, m.frame.mapping, m.frame.page, m.frame.pfn)
+    switch step {
+    case .setMapping:
+      // dev_dax_huge_fault() looks whether the device is still alive.
+      guard m.pagemaps[.dax0].state == .live, !m.pagemaps[.dax0].isRemoving else {
+        m.value = Outcome(.sigbus)
+        return .finish
+      }
+      m.value = .ok
+      return .next(.lockPageTable)
+
+    case .lockPageTable:
+      return m.acquire(.pageTable(mm)) ? .next(.checkPTE) : .wait
+
+    case .checkPTE:
+      guard m.mms[mm].vmas[mapping].ptes[page].kind == .none, m.pages[pfn].exists else {
+        return .next(.unlockPageTable)
+      }
+      guard m.countsMappings(of: pfn) else { return .next(.setPTE) }
+      m.getPage(pfn)
+      m.holdBriefly(.fault, of: pfn)
+      return .next(.addRmap)
+
+    case .addRmap:
+      m.addRmap(pfn)
+      return .next(.setPTE)
+
+    case .setPTE:
+      if m.countsMappings(of: pfn) { m.dropBriefHold(.fault, of: pfn) }
+      m.setPTE(mm, mapping, page, .page(pfn, writable: true))
+      return .next(.unlockPageTable)
+
+    case .unlockPageTable:
+      m.release(.pageTable(mm))
+      return .finish
+    }
+  }
+}
+
+/// mmap(2) of a pool of peer-to-peer memory: its pages are there at once; `p2pmem_alloc_mmap()`.
+enum MmapP2PDMA: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `mmap_write_lock()`
+    case lockMM, linkVMA
+    /// `gen_pool_alloc_owner()`
+    case lockPool, takePage, unlockPool
+    /// `percpu_ref_get()`, `set_page_count()`
+    case getPagemap, storeCount
+    /// `vm_insert_page()`
+    case lockPageTable, getPage, addRmap, setPTE, unlockPageTable
+    /// `put_page()`
+    case putPage
+    /// `mmap_write_unlock()`
+    case unlockMM
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    Signature(
+      name: "mmap_p2pdma", parameters: [.mm, .mapping, .pages(default: 1)], weight: 2,
+      domain: .device, summary: "map fresh pages of the peer-to-peer pool")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    m.mms[call.mm].isAlive && m.mms[call.mm].vmas[call.mapping].isFree
+      && m.pagemaps[.p2p0].state == .live && !m.pagemaps[.p2p0].firstFree.isNone
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, mapping) = (m.call.mm, m.call.mapping)
+    switch step {
+    case .lockMM:
+      return m.lockMM(mm, then: Step.linkVMA)
+
+    case .linkVMA:
+      guard m.mms[mm].vmas[mapping].isFree else { return fail(.busy, &m) }
+      guard m.pagemaps[.p2p0].state == .live else { return fail(.noDevice, &m) }
+      let pages = max(1, min(Int(m.call.pages), Limits.smallPages))
+      var vma = VMA()
+      vma.kind = .p2pdma
+      vma.pages = Bits(rawValue: 1 << UInt64(pages) - 1)
+      m.mms[mm].vmas[mapping] = vma
+      m.frame.end = PageIndex(pages)
+      return .next(.lockPool)
+
+    case .lockPool, .takePage, .unlockPool, .getPagemap, .storeCount: return allocate(step, &m)
+
+    case .unlockMM:
+      m.release(.mmap(mm))
+      m.value = m.frame.result
+      return .finish
+
+    default: return insert(step, &m)
+    }
+  }
+
+  private static func fail(_ errno: Errno, _ m: inout Machine) -> Transition<Step> {
+    m.frame.result = Outcome(errno)
+    return .next(.unlockMM)
+  }
+
+  private static func allocate(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    switch step {
+    case .lockPool:
+      guard m.frame.page < m.frame.end else { return .next(.unlockMM) }
+      return m.acquire(.driver(.p2p0)) ? .next(.takePage) : .wait
+
+    case .takePage:
+      m.frame.pfn = m.unlist(from: .p2p0)
+      return .next(.unlockPool)
+
+    case .unlockPool:
+      m.release(.driver(.p2p0))
+      // What is mapped already stays; the rest of the mapping has no pages.
+      guard !m.frame.pfn.isNone else { return fail(.noMemory, &m) }
+      return .next(.getPagemap)
+
+    case .getPagemap:
+      // percpu_ref_tryget_live_rcu(): the pool of a dying device is not used.
+      guard m.pagemaps[.p2p0].state == .live else { return fail(.noDevice, &m) }
+      m.takePageReference(.p2p0)
+      return .next(.storeCount)
+
+    default:
+      if m.freeCount(of: .p2pdma) == 0 { m.storeCount(m.frame.pfn, 1) }
+      m.ledger.use(m.frame.pfn)
+      m.ledger.take(.driver, of: m.frame.pfn)
+      m.emit(.handedOut(m.frame.pfn))
+      return .next(.lockPageTable)
+    }
+  }
+
+  private static func insert(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, mapping, page, pfn) = (m.call.mm, m.call.mapping, m.frame.page, m.frame.pfn)
+    switch step {
+    case .lockPageTable:
+      return m.acquire(.pageTable(mm)) ? .next(.getPage) : .wait
+
+    case .getPage:
+      m.getPage(pfn)
+      m.holdBriefly(.fault, of: pfn)
+      return .next(.addRmap)
+
+    case .addRmap:
+      m.addRmap(pfn)
+      return .next(.setPTE)
+
+    case .setPTE:
+      m.dropBriefHold(.fault, of: pfn)
+      m.setPTE(mm, mapping, page, .page(pfn, writable: true))
+      return .next(.unlockPageTable)
+
+    case .unlockPageTable:
+      m.release(.pageTable(mm))
+      return .next(.putPage)
+
+    default:
+      m.frame.page = page + 1
+      return m.enter(PutPage.frame(pfn, .driver), then: Step.lockPool)
+    }
+  }
+}
+
+/// A device reads or writes memory of a process through its page tables; `dmirror_read()`,
+/// `dmirror_write()`.
+///
+/// The driver looks at the page tables without their lock, and uses what it saw only if no entry
+/// changed since: an invalidation would have taken its mirror away.
+enum DeviceAccess: Body {
+  enum Step: UInt8, CaseIterable {
+    /// the driver is still there
+    case checkDriver
+    /// `mmap_read_lock()`
+    case lockMM
+    /// `hmm_range_fault()`
+    case readPTE, handleFault, checkFault
+    /// `mmu_interval_read_retry()`, and the access under the mirror's mutex
+    case access
+    /// `mmap_read_unlock()`
+    case unlockMM
+  }
+
+  static func signature(of operation: Procedure) -> Signature? {
+    operation == .deviceRead
+      ? Signature(
+        name: "device_read", parameters: [.pagemap, .mm, .address], weight: 3, domain: .device,
+        summary: "a device reads the byte at an address; returns it")
+      : Signature(
+        name: "device_write", parameters: [.pagemap, .mm, .address, .value], weight: 4,
+        domain: .device, summary: "a device writes a byte to an address")
+  }
+
+  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+    MigrateVMA.isUseful(call, in: m)
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let mm = m.call.mm
+    let isWrite = m.call.operation == .deviceWrite
+    switch step {
+    case .checkDriver:
+      guard m.call.pagemap.hasDriver, m.pagemaps[m.call.pagemap].state == .live else {
+        m.value = Outcome(.noDevice)
+        return .finish
+      }
+      return .next(.lockMM)
+
+    case .lockMM:
+      return m.lockMM(mm, .shared, then: Step.readPTE)
+
+    case .readPTE:
+      guard let (mapping, page) = m.resolve(mm, m.call.address),
+        m.mms[mm].vmas[mapping].kind == .anonymous
+      else { return end(Outcome(.fault), &m) }
+      (m.frame.mapping, m.frame.page) = (mapping, page)
+      m.frame.pte = m.mms[mm].vmas[mapping].ptes[page]
+      return .next(isReachable(m.frame.pte, isWrite, m) ? .access : .handleFault)
+
+    case .handleFault:
+      let flags: CallFlags = isWrite ? .write : []
+      return m.enter(
+        HandleFault.frame(mm, m.frame.mapping, m.frame.page, flags), then: Step.checkFault)
+
+    case .checkFault:
+      guard !m.value.isFailure, m.mayRetry() else { return end(Outcome(.fault), &m) }
+      return .next(.readPTE)
+
+    case .access:
+      let pte = m.mms[mm].vmas[m.frame.mapping].ptes[m.frame.page]
+      guard pte == m.frame.pte else { return m.mayRetry() ? .next(.readPTE) : .next(.unlockMM) }
+      return end(m.deviceAccess(pte, isWrite), &m)
+
+    case .unlockMM:
+      m.release(.mmap(mm), .shared)
+      m.value = m.frame.result
+      return .finish
+    }
+  }
+
+  private static func end(_ result: Outcome, _ m: inout Machine) -> Transition<Step> {
+    m.frame.result = result
+    return .next(.unlockMM)
+  }
+
+  /// A device reaches RAM, and private pages of its own; others are brought back first.
+  private static func isReachable(_ pte: PTE, _ isWrite: Bool, _ m: Machine) -> Bool {
+    guard !isWrite || pte.isWritable else { return false }
+    switch pte.kind {
+    case .page, .zero: return true
+    case .devicePrivate: return PagemapID(of: pte.pfn) == m.call.pagemap
+    case .none, .migration: return false
+    }
+  }
+}
+
+extension Machine {
+  fileprivate mutating func deviceAccess(_ pte: PTE, _ isWrite: Bool) -> Outcome {
+    let (mm, mapping, page) = (call.mm, frame.mapping, frame.page)
+    if isWrite {
+      memory[pte.pfn] = call.value
+      remember(
+        call.value, at: Origin(mms[mm].vmas[mapping], mm, mapping, page), pte.pfn)
+      return .ok
+    }
+    let value = pte.kind == .zero ? 0 : memory[pte.pfn]
+    if let expected = expectedValue(mm, mapping, page) {
+      emit(.read(value: value, expected: expected, pte.pfn))
+    }
+    return Outcome(Int(value))
+  }
+}

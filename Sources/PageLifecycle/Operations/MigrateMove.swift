@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+
+/// The driver's part between setup and pages: a destination for every page that may go, and its
+/// bytes; `dmirror_migrate_alloc_and_copy()`.
+///
+/// Registers: count, the slot at hand.
+enum MigrateCopy: Body {
+  enum Step: UInt8, CaseIterable {
+    case nextSlot
+    /// `dmirror_devmem_alloc_page()`, `alloc_page_vma()`
+    case allocateDevice, allocateRAM, keepDestination
+    /// `copy_highpage()`
+    case copyData
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    switch step {
+    case .nextSlot:
+      while m.frame.count < m.migration.count {
+        // A driver need not fill every slot; with `partial` it leaves out every other one.
+        let isLeftOut = m.migration.flags.contains(.partial) && m.frame.count % 2 == 1
+        if m.slot.isSelected && !isLeftOut && !m.migration.flags.contains(.unfilled) {
+          return .next(m.migration.isToSystem ? .allocateRAM : .allocateDevice)
+        }
+        m.frame.count += 1
+      }
+      return .finish
+
+    case .allocateDevice:
+      return m.enter(DeviceAlloc.frame(m.migration.pagemap), then: Step.keepDestination)
+
+    case .allocateRAM:
+      let pfn = m.allocateRAM()
+      m.cpus[m.current].allocated = pfn
+      if !pfn.isNone {
+        m.ledger.take(.driver, of: pfn)
+        _ = m.tryLockPage(pfn)
+      }
+      return .next(.keepDestination)
+
+    case .keepDestination:
+      m.slot.destination = m.cpus[m.current].allocated
+      return .next(.copyData)
+
+    case .copyData:
+      let (source, destination) = (m.slot.source, m.slot.destination)
+      if !destination.isNone { m.memory[destination] = source.isNone ? 0 : m.memory[source] }
+      m.frame.count += 1
+      return .next(.nextSlot)
+    }
+  }
+}
+
+/// Moves the identity of each page to its destination, or puts a fresh page where none was;
+/// `migrate_vma_pages()`.
+///
+/// Registers: count, the slot at hand.
+enum MigratePages: Body {
+  enum Step: UInt8, CaseIterable {
+    case nextSlot
+    /// `migrate_vma_insert_page()`
+    case lockPageTable, recheckPTE, becomeAnonymous, addRmap, getPage, setPTE, unlockPageTable
+    /// `folio_migrate_mapping()`: the exact count, then the identity
+    case checkCount, moveIdentity
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    switch step {
+    case .nextSlot:
+      while m.frame.count < m.migration.count {
+        if m.slot.isSelected && m.slot.destination.isNone { m.slot.isSelected = false }
+        if m.slot.isSelected { return .next(m.slot.isEmpty ? .lockPageTable : .checkCount) }
+        m.frame.count += 1
+      }
+      return .finish
+
+    case .checkCount:
+      let source = m.slot.source
+      let extra: Int32 = source == m.migration.faultPage ? 2 : 1
+      let isAlone = m.pages[source].refcount == extra && m.pages[source].mapcount == 0
+      guard isAlone || !m.obeys(.migratesOnlyUnshared) else {
+        m.slot.isSelected = false
+        m.frame.count += 1
+        return .next(.nextSlot)
+      }
+      m.emit(.migrated(source))
+      return .next(.moveIdentity)
+
+    case .moveIdentity:
+      m.moveIdentity(from: m.slot.source, to: m.slot.destination)
+      m.frame.count += 1
+      return .next(.nextSlot)
+
+    default: return insert(step, &m)
+    }
+  }
+
+  private static func insert(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, mapping) = (m.migration.mm, m.migration.mapping)
+    let page = m.migration.page + Int(m.frame.count)
+    let destination = m.slot.destination
+    switch step {
+    case .lockPageTable:
+      return m.acquire(.pageTable(mm)) ? .next(.recheckPTE) : .wait
+
+    case .recheckPTE:
+      let kind = m.mms[mm].vmas[mapping].ptes[page].kind
+      guard kind == .none || kind == .zero else {
+        m.slot.isSelected = false
+        return .next(.unlockPageTable)
+      }
+      return .next(.becomeAnonymous)
+
+    case .becomeAnonymous:
+      m.becomeAnonymous(destination)
+      return .next(.addRmap)
+
+    case .addRmap:
+      m.addRmap(destination)
+      return .next(.getPage)
+
+    case .getPage:
+      m.getPage(destination)
+      m.holdBriefly(.fault, of: destination)
+      return .next(.setPTE)
+
+    case .setPTE:
+      let isPrivate = m.pages[destination].type == .devicePrivate
+      m.clearPTE(mm, mapping, page)
+      m.dropBriefHold(.fault, of: destination)
+      m.setPTE(
+        mm, mapping, page,
+        isPrivate
+          ? .devicePrivate(destination, writable: true) : .page(destination, writable: true))
+      m.noteCopy(of: destination, at: (mm, mapping, page))
+      return .next(.unlockPageTable)
+
+    default:
+      m.release(.pageTable(mm))
+      m.frame.count += 1
+      return .next(.nextSlot)
+    }
+  }
+}
+
+/// Ends a migration: page tables name the page where it is now, and both pages are let go;
+/// `migrate_vma_finalize()`.
+///
+/// Registers: count, the slot at hand.
+enum MigrateFinalize: Body {
+  enum Step: UInt8, CaseIterable {
+    case nextSlot
+    /// of a page that stays where it is: `unlock_page(newpage)`, `put_page(newpage)`
+    case unlockUnused, putUnused
+    /// `remove_migration_ptes()`
+    case restoreEntries
+    /// `folio_add_lru()`, `folio_putback_lru()`
+    case addToLRU, putbackLRU
+    /// `folio_unlock()`, `folio_put()` of the source
+    case unlockSource, putSource
+    /// `folio_unlock()`, `folio_put()` of the destination
+    case unlockDestination, putDestination
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    if step == .nextSlot { return nextSlot(&m) }
+    let (source, destination) = (m.slot.source, m.slot.destination)
+    switch step {
+    case .nextSlot: preconditionFailure("left above")
+
+    case .unlockUnused:
+      m.unlockPage(destination)
+      return .next(.putUnused)
+
+    case .putUnused:
+      m.slot.destination = .none
+      return m.enter(PutPage.frame(destination, .driver), then: Step.restoreEntries)
+
+    case .restoreEntries:
+      guard !source.isNone else {
+        m.frame.count += 1
+        return .next(.nextSlot)
+      }
+      return m.enter(
+        RestoreEntries.frame(source, to: destination.isNone ? source : destination),
+        then: Step.addToLRU)
+
+    case .addToLRU:
+      if !destination.isNone && m.pages[destination].type == .system { m.putOnLRU(destination) }
+      let isStaying = destination.isNone || !m.obeys(.leavesMigratedOffLRU)
+      return .next(m.slot.isIsolated && isStaying ? .putbackLRU : .unlockSource)
+
+    case .putbackLRU:
+      m.putOnLRU(source)
+      return .next(.unlockSource)
+
+    case .unlockSource:
+      let isCallers = source == m.migration.faultPage && m.migration.isFaultPageLocked
+      if !isCallers { m.unlockPage(source) }
+      m.emit(.migrationEnded(source, destination))
+      return .next(.putSource)
+
+    case .putSource:
+      let holder: Holder = m.slot.isIsolated ? .isolation : .migration
+      return m.enter(PutPage.frame(source, holder), then: Step.unlockDestination)
+
+    case .unlockDestination:
+      guard !destination.isNone else {
+        m.frame.count += 1
+        return .next(.nextSlot)
+      }
+      m.unlockPage(destination)
+      return .next(.putDestination)
+
+    case .putDestination:
+      m.frame.count += 1
+      return m.enter(PutPage.frame(destination, .driver), then: Step.nextSlot)
+    }
+  }
+
+  private static func nextSlot(_ m: inout Machine) -> Transition<Step> {
+    while m.frame.count < m.migration.count {
+      let slot = m.slot
+      let hasMoved = slot.isSelected && !slot.destination.isNone
+      if slot.source.isNone {
+        if hasMoved, m.pages[slot.destination].type == .system { m.putOnLRU(slot.destination) }
+        if !slot.destination.isNone { return .next(.unlockDestination) }
+      } else if !slot.destination.isNone && !hasMoved {
+        return .next(.unlockUnused)
+      } else {
+        return .next(.restoreEntries)
+      }
+      m.frame.count += 1
+    }
+    return .finish
+  }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+
+/// A CPU touches a page that lies in a device it cannot reach: the driver brings it back;
+/// `do_swap_page()` of a device-private entry.
+///
+/// Registers: mm, mapping, page, pte; pfn, the device page.
+enum PrivateFault: Body {
+  enum Step: UInt8, CaseIterable {
+    /// `pte_offset_map_lock()`, `pte_same()`
+    case lockPageTable, recheckPTE
+    /// `folio_trylock()`, `folio_get()`
+    case tryLockPage, getPage
+    /// `pte_unmap_unlock()`
+    case unlockPageTable
+    /// `softleaf_entry_wait_on_locked()`: the page is waited for without a reference
+    case unlockToWait, waitForLock
+    /// `pgmap->ops->migrate_to_ram()`
+    case migrateToRAM
+    /// `folio_unlock()`, `folio_put()`
+    case unlockPage, putPage, leave
+  }
+
+  static func frame(
+    _ mm: MMID, _ mapping: MappingID, _ page: PageIndex, _ pte: PTE
+  ) -> Frame {
+    var frame = Frame(.privateFault)
+    (frame.mm, frame.mapping, frame.page, frame.pte) = (mm, mapping, page, pte)
+    frame.pfn = pte.pfn
+    return frame
+  }
+
+  static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let pfn = m.frame.pfn
+    switch step {
+    case .lockPageTable, .recheckPTE, .tryLockPage, .getPage, .unlockPageTable:
+      return check(step, &m)
+
+    case .unlockToWait:
+      m.release(.pageTable(m.frame.mm))
+      return .next(m.obeys(.sleepsOnFaultPageLock) ? .waitForLock : .leave)
+
+    case .waitForLock:
+      return m.waitForPageLock(pfn) ? .next(.leave) : .wait
+
+    case .migrateToRAM:
+      m.migration = Migration()
+      (m.migration.mm, m.migration.mapping) = (m.frame.mm, m.frame.mapping)
+      (m.migration.page, m.migration.count) = (m.frame.page, 1)
+      m.migration.pagemap = PagemapID(of: pfn) ?? .device0
+      m.migration.isToSystem = true
+      m.migration.flags = .selectPrivate
+      if m.obeys(.passesFaultPage) { m.migration.faultPage = pfn }
+      m.migration.isFaultPageLocked = m.frame.count == 1
+      return m.enter(Frame(.migrate), then: Step.unlockPage)
+
+    case .unlockPage:
+      if m.frame.count == 1 { m.unlockPage(pfn) }
+      return .next(.putPage)
+
+    case .putPage:
+      guard m.frame.holder == .faultPage else { return .next(.leave) }
+      return m.enter(PutPage.frame(pfn, .faultPage), then: Step.leave)
+
+    case .leave:
+      // Whatever came of it, the access is tried again.
+      m.value = .ok
+      return .finish
+    }
+  }
+
+  private static func check(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, pfn) = (m.frame.mm, m.frame.pfn)
+    switch step {
+    case .lockPageTable:
+      // Once the driver was called with neither lock nor reference.
+      guard m.obeys(.rechecksPrivatePTE) else {
+        m.noteUse(of: pfn)
+        m.emit(.usedWithoutReference(pfn))
+        return .next(.migrateToRAM)
+      }
+      return m.acquire(.pageTable(mm)) ? .next(.recheckPTE) : .wait
+
+    case .recheckPTE:
+      guard m.mms[mm].vmas[m.frame.mapping].ptes[m.frame.page] == m.frame.pte else {
+        m.frame.end = PageIndex(1)
+        return .next(.unlockPageTable)
+      }
+      return .next(m.obeys(.locksFaultPage) ? .tryLockPage : .getPage)
+
+    case .tryLockPage:
+      guard m.tryLockPage(pfn) else { return .next(.unlockToWait) }
+      m.frame.count = 1
+      return .next(.getPage)
+
+    case .getPage:
+      m.getPage(pfn)
+      m.holdBriefly(.faultPage, of: pfn)
+      m.frame.holder = .faultPage
+      return .next(.unlockPageTable)
+
+    default:
+      m.release(.pageTable(mm))
+      return .next(m.frame.end.rawValue == 1 ? .leave : .migrateToRAM)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+
+extension PagemapID {
+  /// The FS_DAX device with the file system.
+  package static let pmem0 = PagemapID(0)
+  /// Two devices whose drivers migrate pages to them and back.
+  package static let device0 = PagemapID(1)
+  package static let device1 = PagemapID(2)
+  /// A device-dax device, MEMORY_DEVICE_GENERIC.
+  package static let dax0 = PagemapID(3)
+  /// A pool of PCI peer-to-peer memory.
+  package static let p2p0 = PagemapID(4)
+
+  package static let all = (0..<PerPagemap<Void>.count).map { PagemapID($0) }
+
+  /// Program texts use this name.
+  package var name: String {
+    switch self {
+    case .pmem0: "pmem0"
+    case .device0: "d0"
+    case .device1: "d1"
+    case .dax0: "dax0"
+    default: "p2p0"
+    }
+  }
+
+  /// The page frames it binds; between pmem0 and d0 lies ordinary RAM.
+  @inline(__always)
+  package var pages: Range<Int> {
+    switch self {
+    case .pmem0: 0..<Limits.devicePages
+    case .device0: Limits.firstDriverPage..<Limits.firstDriverPage + Limits.driverPages
+    case .device1:
+      Limits.firstDriverPage + Limits.driverPages..<Limits.firstDriverPage + 2 * Limits.driverPages
+    case .dax0: Limits.pages - 2 * Limits.smallPages..<Limits.pages - Limits.smallPages
+    default: Limits.pages - Limits.smallPages..<Limits.pages
+    }
+  }
+
+  /// The device a page frame belongs to; nil for RAM.
+  @inline(__always)
+  package init?(of pfn: PFN) {
+    let position = pfn.position
+    guard position >= Limits.devicePages else { self = .pmem0; return }
+    guard position >= Limits.firstDriverPage else { return nil }
+    let offset = position - Limits.firstDriverPage
+    guard offset >= 2 * Limits.driverPages else {
+      self = offset < Limits.driverPages ? .device0 : .device1
+      return
+    }
+    self = position < Limits.pages - Limits.smallPages ? .dax0 : .p2p0
+  }
+
+  /// A driver hands its pages out and takes them back.
+  package var hasDriver: Bool { self == .device0 || self == .device1 }
+  /// What `memremap_pages()` is asked for; the two drivers know two kinds of memory.
+  package func type(coherent: Bool) -> MemoryType {
+    switch self {
+    case .pmem0: .fsdax
+    case .device0, .device1: coherent ? .coherent : .devicePrivate
+    case .dax0: .generic
+    default: .p2pdma
+    }
+  }
+}
+
+/// `struct dev_pagemap`, its percpu reference, and the free list of who owns its pages.
+package struct DevPagemap: Sendable {
+  package enum State: UInt8, Sendable { case gone, live, dying }
+  package var state = State.gone
+  package var type = MemoryType.invalid
+  /// The sum over all CPUs of `pgmap->ref`, memremap's own references included.
+  package internal(set) var references: Int32 = 0
+  /// Lookups that still have to put theirs: the ledger's side.
+  package var lookups: Int32 = 0
+  /// memremap's own references: the ledger's side.
+  package var own: Int32 = 0
+  /// References of pages that are in use: the ledger's side.
+  package var inUse: Int32 = 0
+  /// `percpu_ref_exit()` has run.
+  package var hasExited = false
+  /// The driver's lock, or the pool's.
+  package var lock = RWLock()
+  /// The free list: its first page; `zone_device_data` names the next.
+  package var firstFree = PFN.none
+  /// Pages taken off the list that do not hold the pgmap yet.
+  package var allocating: UInt8 = 0
+  /// The driver hands out no more pages.
+  package var isRemoving = false
+}
