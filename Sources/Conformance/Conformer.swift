@@ -37,10 +37,11 @@ package struct Comparison: Sendable {
 
 /// Executes a recorded sequence on the model, and compares after every event.
 ///
-/// Two choices of the recorded file system are no rule of the page lifecycle, and are taken from
-/// the recording: which free block an allocation returns, and whether a neighbouring unwritten
-/// block is zeroed.  Both show only later, when a page is mapped; so a sequence is executed again
-/// from its start with what was learnt, until it agrees or nothing more can be learnt.
+/// Choices of the recorded file system and driver are no rule of the page lifecycle, and are taken
+/// from the recording: which free block or device page an allocation returns, and whether a
+/// neighbouring unwritten block is zeroed.  They show only later, when a page is mapped; so a
+/// sequence is executed again from its start with what was learnt, until it agrees or nothing more
+/// can be learnt.
 package struct Conformer {
   /// Executions after which a recording is given up; each learns one choice.
   private static let limitPasses = 64
@@ -75,9 +76,9 @@ struct LineKey: Hashable {
   var line: Int
 }
 
-/// What the recorded file system chose, by the line that made it choose.
+/// What the recorded file system and driver chose, by the line that made them choose.
 struct Choices: Equatable {
-  /// The blocks handed out, in order.
+  /// The blocks, or device pages, handed out, in order.
   var blocks: [LineKey: [PFN]] = [:]
   /// The unwritten blocks it zeroed.
   var conversions: [LineKey: [FilePage]] = [:]

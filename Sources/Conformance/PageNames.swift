@@ -17,7 +17,7 @@ struct PageNames {
   /// A page of RAM that is listed no more was freed; its frame may get a new name.
   mutating func forgetAll(but pages: [String: Recording.PageState?]) {
     bound = bound.filter { name, pfn in
-      pfn.position < Limits.devicePages || pages.keys.contains(name)
+      PagemapID(of: pfn) != nil || pages.keys.contains(name)
     }
   }
 
@@ -93,12 +93,27 @@ struct RecordedView {
     let page = machine.pages[pfn]
     return Recording.PageState(
       ref: page.refcount, map: page.mapcount, mapping: page.mapping != .none,
-      mappedAt: addresses(in: machine) { $0.kind == .page && $0.pfn == pfn }.sorted(),
+      mappedAt: addresses(in: machine) { $0.isMapping && $0.pfn == pfn }.sorted(),
       hwpoison: page.flags.contains(.hwpoison))
   }
 }
 
 extension Machine {
+  /// What recordings call a kind of page.
+  func kindName(of pfn: PFN) -> String {
+    switch pages[pfn].type {
+    case .fsdax: "fsdax"
+    case .system: "anon"
+    case .devicePrivate: "device_private"
+    default: pages[pfn].type.name
+    }
+  }
+
+  /// Blocks without a file, and device pages on a free list.
+  var freeDevicePages: Bits<PFN> {
+    Bits(rawValue: freeBlocks.rawValue | ledger.listed.rawValue)
+  }
+
   /// The bytes a call that has returned read.
   func bytesRead(by call: Call, on cpu: CPUID) -> [UInt8] {
     let count = call.operation == .pipeRead ? Int(cpus[cpu].value.rawValue) : 1

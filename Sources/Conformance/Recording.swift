@@ -58,6 +58,9 @@ package struct Recording: Decodable, Sendable {
     var pipe: String?
     var task: Int?
     var child: String?
+    var device: String?
+    var type: String?
+    var to: String?
   }
 
   /// One word, or a list of them.

@@ -117,11 +117,13 @@ struct Rehearsal {
   }
 
   private mutating func execute(_ instruction: Instruction) {
-    for block in choices.blocks[key] ?? [] { prepare(.nextBlock) { $0.pfn = block } }
+    for block in choices.blocks[key] ?? [] {
+      prepare(PagemapID(of: block) == .pmem0 ? .nextBlock : .nextPage) { $0.pfn = block }
+    }
     for place in choices.conversions[key] ?? [] {
       prepare(.convertUnwritten) { ($0.file, $0.page) = (place.file, place.index) }
     }
-    let free = machine.freeBlocks
+    let free = machine.freeDevicePages
     run.execute(instruction, tag: -1)
     noteReturn(of: instruction.cpu)
     story.add(instruction, in: machine)
@@ -148,20 +150,28 @@ struct Rehearsal {
     story.add(instruction, in: machine)
   }
 
+  /// Blocks in the order of their files' pages, device pages in that of addresses.
   private mutating func noteAllocations(_ free: Bits<PFN>) {
-    var taken = Bits<PFN>(rawValue: free.rawValue & ~machine.freeBlocks.rawValue)
+    var taken = Bits<PFN>(rawValue: free.rawValue & ~machine.freeDevicePages.rawValue)
     guard !taken.isEmpty else { return }
-    var blocks: [PFN] = []
+    var pages: [PFN] = []
+    func note(_ pfn: PFN) {
+      guard !pfn.isNone, taken.contains(pfn) else { return }
+      taken.remove(pfn)
+      pages.append(pfn)
+    }
     for file in machine.files.indices {
-      for position in 0..<Limits.filePages {
-        let pfn = machine.files[file].blocks[PageIndex(position)].pfn
-        guard !pfn.isNone, taken.contains(pfn) else { continue }
-        taken.remove(pfn)
-        blocks.append(pfn)
-        allocated[pfn] = key
+      for block in machine.files[file].blocks.indices {
+        note(machine.files[file].blocks[block].pfn)
       }
     }
-    allocations[key] = blocks
+    for vma in machine.mms[MMID(0)].vmas.indices {
+      for page in machine.mms[MMID(0)].vmas[vma].ptes.indices {
+        note(machine.mms[MMID(0)].vmas[vma].ptes[page].pfn)
+      }
+    }
+    for page in pages { allocated[page] = key }
+    allocations[key] = pages
   }
 
   // MARK: Comparison
@@ -246,7 +256,7 @@ struct Rehearsal {
     }
     let named = Set(names.bound.values)
     for address in view.addresses(
-      in: machine, where: { $0.kind == .page && !named.contains($0.pfn) })
+      in: machine, where: { $0.isMapping && !named.contains($0.pfn) })
     {
       differ(event, address, "nothing", "a page")
     }
@@ -280,24 +290,25 @@ struct Rehearsal {
     }
     let vma = machine.mms[place.mm].vmas[place.mapping]
     let pte = vma.ptes[place.page]
-    let isDevice = recording.pageKinds[name] == "fsdax"
-    guard pte.kind == .page else {
+    let kind = recording.pageKinds[name] ?? "unknown"
+    let isDevice = kind != "anon"
+    guard pte.isMapping else {
       differ(event, address, "page \(name)", pte.kind == .zero ? "the zero page" : "nothing")
-      if isDevice && !vma.isFree { learnConversion(vma.file, vma.filePage(place.page)) }
+      if vma.kind == .file { learnConversion(vma.file, vma.filePage(place.page)) }
       return
     }
-    guard (pte.pfn.position < Limits.devicePages) == isDevice else {
-      let kind = recording.pageKinds[name] ?? "unknown"
+    guard machine.kindName(of: pte.pfn) == kind else {
       return differ(event, address, "\(kind) page \(name)", "p\(pte.pfn.rawValue)", page: pte.pfn)
     }
     if names.bind(name, to: pte.pfn) { return }
     differ(event, address, "page \(name)", names.words(for: pte.pfn), page: pte.pfn)
-    if isDevice { learnBlock(pte.pfn, names.bound[name] ?? freshBlock) }
+    if isDevice { learnBlock(pte.pfn, names.bound[name] ?? freshPage(like: pte.pfn)) }
   }
 
-  /// A block no line has handed out yet, so that it has no name.
-  private var freshBlock: PFN {
-    (0..<Limits.devicePages).map { PFN($0) }.first { allocated[$0] == nil } ?? .none
+  /// A page of the same device no line has handed out yet, so that it has no name.
+  private func freshPage(like pfn: PFN) -> PFN {
+    let pages = PagemapID(of: pfn)?.pages ?? 0..<0
+    return pages.lazy.map { PFN($0) }.first { allocated[$0] == nil } ?? .none
   }
 
   private mutating func learnBlock(_ old: PFN, _ new: PFN) {

@@ -14,6 +14,8 @@ import PageLifecycle
 /// | `pipe` | a queue of handles, filled by `vmsplice` |
 /// | `pipe_close` | `put_page` of every handle left in the queue |
 /// | `fallocate` | `fallocate`, `punch_hole`, `zero_range`, `collapse_range` |
+/// | `mmap` without a file | `mmap_anonymous` |
+/// | `migrate_vma` | `migrate_to_device`, `migrate_to_ram` |
 /// | everything else | the operation of that name |
 struct Translation {
   /// What becomes of one event.
@@ -67,6 +69,11 @@ struct Translation {
     case "exit":
       var call = Call(.exit)
       call.mm = MMID(1)
+      return .calls([call], .zero)
+    case "memremap_pages", "memunmap_pages":
+      guard event.args.device == "d0" else { return .unknown }
+      var call = Call(event.op == "memremap_pages" ? .memremapPages : .memunmapPages)
+      call.pagemap = .device0
       return .calls([call], .zero)
     default: return memory(event) ?? file(event) ?? .unknown
     }
@@ -129,7 +136,11 @@ struct Translation {
     var report = Report.zero
     switch event.op {
     case "mmap":
-      guard let file = event.args.file.flatMap(Self.file) else { return nil }
+      guard let name = event.args.file else {
+        call.operation = .mmapAnonymous
+        break
+      }
+      guard let file = Self.file(name) else { return nil }
       call.operation = .mmap
       call.file = file
       call.page = PageIndex(event.args.offset ?? 0)
@@ -146,6 +157,10 @@ struct Translation {
       let isPoison = event.args.advice == "MADV_HWPOISON"
       call.operation = isPoison ? .madviseHwpoison : .madviseDontneed
       if isPoison { (call.pages, report) = (1, .poison) }
+    case "migrate_vma":
+      call.operation = event.args.to == "device" ? .migrateToDevice : .migrateToRAM
+      call.pagemap = .device0
+      report = .number
     case "process_vm_readv":
       call.operation = .processVMReadv
       report = .page

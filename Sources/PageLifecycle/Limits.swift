@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/// One element a page frame: 16 blocks of the FS_DAX device, 16 pages of ordinary RAM, 8 pages of
+/// One element a page frame: 16 blocks of the FS_DAX device, 16 pages of ordinary RAM, 12 pages of
 /// each driver's device, 4 of a device-dax device and 4 of a peer-to-peer pool.
-package typealias PerPage<Element> = Table<PFN, Element, 56>
+package typealias PerPage<Element> = Table<PFN, Element, 64>
 /// One element a device with pages.
 package typealias PerPagemap<Element> = Table<PagemapID, Element, 5>
 /// One element an inode.
@@ -33,7 +33,7 @@ package enum Limits {
   package static let devicePages = 16
   package static let ramPages = 16
   /// Pages of each of the two devices that have a driver.
-  package static let driverPages = 8
+  package static let driverPages = 12
   static let firstDriverPage = devicePages + ramPages
   /// Pages of the device-dax device, and of the peer-to-peer pool.
   package static let smallPages = 4

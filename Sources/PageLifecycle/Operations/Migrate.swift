@@ -102,7 +102,6 @@ enum MigrateVMA: Body {
       m.migration.pagemap = m.call.pagemap
       m.migration.isToSystem = m.call.operation == .migrateToRAM
       m.migration.flags = m.flagsOfMigration(m.call.flags)
-      m.mms[mm].vmas[mapping].hasAnonVMA = true
       return m.enter(Frame(.migrate), then: Step.unlockMM)
 
     case .unlockMM:

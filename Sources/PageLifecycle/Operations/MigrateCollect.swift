@@ -169,10 +169,14 @@ extension Machine {
     get { cpus[current].migration }
     _modify { yield &cpus[current].migration }
   }
-  /// Its slot at hand.
+  /// Its slot at hand; an empty one where the last was passed.
   @inline(__always)
   var slot: Migration.Slot {
-    get { cpus[current].migration.slots[Int(cpus[current].frame.count)] }
+    get {
+      let position = Int(cpus[current].frame.count)
+      guard position < Limits.migrationPages else { return Migration.Slot() }
+      return cpus[current].migration.slots[position]
+    }
     _modify { yield &cpus[current].migration.slots[Int(cpus[current].frame.count)] }
   }
 }

@@ -17,8 +17,11 @@ enum MigrateCopy: Body {
     switch step {
     case .nextSlot:
       while m.frame.count < m.migration.count {
-        // A driver need not fill every slot; with `partial` it leaves out every other one.
-        let isLeftOut = m.migration.flags.contains(.partial) && m.frame.count % 2 == 1
+        // A driver need not fill every slot; with `partial` it leaves out every other one, and on
+        // the way back it never makes pages where none are.
+        let isLeftOut =
+          (m.migration.flags.contains(.partial) && m.frame.count % 2 == 1)
+          || (m.migration.isToSystem && m.slot.isEmpty)
         if m.slot.isSelected && !isLeftOut && !m.migration.flags.contains(.unfilled) {
           return .next(m.migration.isToSystem ? .allocateRAM : .allocateDevice)
         }
@@ -163,10 +166,9 @@ enum MigrateFinalize: Body {
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
-    if step == .nextSlot { return nextSlot(&m) }
     let (source, destination) = (m.slot.source, m.slot.destination)
     switch step {
-    case .nextSlot: preconditionFailure("left above")
+    case .nextSlot: return nextSlot(&m)
 
     case .unlockUnused:
       m.unlockPage(destination)
