@@ -21,7 +21,10 @@ package struct Generator: Sendable {
   package private(set) var cpus: Int
   private var weights: [Int]
   private var total: Int
+  /// The share of `total` that needs no handle.
+  private var handlelessTotal: Int
   private let signatures: [Signature]
+  private let usesHandle: [Bool]
 
   package init(_ options: Options) {
     self.options = options
@@ -29,8 +32,16 @@ package struct Generator: Sendable {
     files = max(1, Int(options.boot.files))
     cpus = options.cpus
     signatures = options.operations.compactMap(\.signature)
-    weights = signatures.map(\.weight)
+    usesHandle = signatures.map { $0.parameters.contains(.handle) }
+    (weights, total, handlelessTotal) = ([], 0, 0)
+    weigh { $0.weight }
+    precondition(handlelessTotal > 0, "some operation must work without a handle")
+  }
+
+  private mutating func weigh(_ weight: (Signature) -> Int) {
+    weights = signatures.map(weight)
     total = weights.reduce(0, +)
+    handlelessTotal = weights.indices.reduce(0) { $0 + (usesHandle[$1] ? 0 : weights[$1]) }
   }
 
   /// Draws a subset of the operations, pages, files and CPUs: what a swarm of programs
@@ -39,14 +50,8 @@ package struct Generator: Sendable {
     pages = 1 + random.below(max(1, Int(options.boot.filePages)))
     files = 1 + random.below(max(1, Int(options.boot.files)))
     cpus = 1 + random.below(options.cpus)
-    for position in weights.indices {
-      weights[position] = random.oneIn(3) ? 0 : signatures[position].weight
-    }
-    total = weights.reduce(0, +)
-    if total == 0 {
-      weights = signatures.map(\.weight)
-      total = weights.reduce(0, +)
-    }
+    weigh { random.oneIn(3) ? 0 : $0.weight }
+    if handlelessTotal == 0 { weigh { $0.weight } }
   }
 
   /// A call that is useful in this state if one is found in a few draws, else any.
@@ -59,18 +64,27 @@ package struct Generator: Sendable {
   }
 
   private func draw(_ machine: Machine, _ cpu: CPUID, _ random: inout Random) -> Call {
-    var pick = random.below(total)
-    var position = 0
-    while pick >= weights[position] {
-      pick -= weights[position]
-      position += 1
-    }
+    let position = drawOperation(hasHandle: hasHandle(machine), &random)
     var call = Call(options.operations[position])
     for parameter in signatures[position].parameters {
       fill(parameter, of: &call, machine, cpu, &random)
     }
     if signatures[position].yieldsHandle { call.handle = freeHandle(machine, &random) }
     return call
+  }
+
+  /// A program that releases what no call was asked to obtain would be none.
+  private func drawOperation(hasHandle: Bool, _ random: inout Random) -> Int {
+    var pick = random.below(hasHandle ? total : handlelessTotal)
+    for position in weights.indices where hasHandle || !usesHandle[position] {
+      guard pick >= weights[position] else { return position }
+      pick -= weights[position]
+    }
+    preconditionFailure("the weights are more than their total")
+  }
+
+  private func hasHandle(_ machine: Machine) -> Bool {
+    (0..<Limits.handles).contains { machine.handles[HandleID($0)].state != .unused }
   }
 
   private func fill(
@@ -116,13 +130,16 @@ package struct Generator: Sendable {
     return Address(FileID(random.below(files)), page)
   }
 
+  /// A handle that holds pages, else one that some call was asked to fill.
   private func heldHandle(_ machine: Machine, _ random: inout Random) -> HandleID {
     let start = random.below(Limits.handles)
+    var assigned = HandleID(start)
     for offset in 0..<Limits.handles {
       let handle = HandleID((start + offset) % Limits.handles)
       if machine.handles[handle].state == .held { return handle }
+      if machine.handles[handle].state != .unused { assigned = handle }
     }
-    return HandleID(start)
+    return assigned
   }
 
   private func freeHandle(_ machine: Machine, _ random: inout Random) -> HandleID {
