@@ -10,6 +10,7 @@ extension Main {
     ReplayCommand.self,
     ConformCommand.self,
     ListCommand.self,
+    BenchCommand.self,
     CompletionsCommand.self,
   ]
 

@@ -40,7 +40,7 @@ struct FuzzReport {
     let new = campaign.sightings.count { !$0.isKnown && $0.programs > 0 }
     let coverage = campaign.coverage
     progress.show(
-      "\(Int(wall))s  \(campaign.executions) programs  \(decimal(rate))M steps/s  "
+      "\(Int(wall))s  \(campaign.executions) programs  \(Decimals.two(rate))M steps/s  "
         + "\(coverage.features) features  \(coverage.states) states  "
         + "\(campaign.violating) violating  \(new) new")
   }
@@ -93,7 +93,7 @@ struct FuzzReport {
         + "\(campaign.endSteps) of staged ends, \(coverage.features) features, "
         + "\(coverage.states) states")
     try Output.line(
-      "\(decimal(wall)) s, \(decimal(cpu)) s of CPU, \(decimal(rate)) million steps a CPU-second")
+      "\(Decimals.two(wall)) s, \(Decimals.two(cpu)) s of CPU, \(Decimals.two(rate)) million steps a CPU-second")
   }
 
   private func summary(
@@ -134,12 +134,5 @@ struct FuzzReport {
       "minimized": .boolean(sighting.isKnown || minimized[position] ?? false),
       "programs": .count(sighting.programs),
     ]
-  }
-
-  /// Two decimals, without the help of a locale.
-  private func decimal(_ value: Double) -> String {
-    let hundredths = Int((value * 100).rounded())
-    let fraction = hundredths % 100
-    return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
   }
 }
