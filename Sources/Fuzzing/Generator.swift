@@ -55,21 +55,21 @@ package struct Generator: Sendable {
   }
 
   /// A call that is useful in this state if one is found in a few draws, else any.
-  package func call(for machine: Machine, on cpu: CPUID, _ random: inout Random) -> Call {
-    var call = draw(machine, cpu, &random)
-    for _ in 0..<8 where !Procedure.isUseful(call, in: machine) {
-      call = draw(machine, cpu, &random)
+  package func call(for machine: inout Machine, on cpu: CPUID, _ random: inout Random) -> Call {
+    var call = draw(&machine, cpu, &random)
+    for _ in 0..<8 where !Procedure.isUseful(call, in: &machine) {
+      call = draw(&machine, cpu, &random)
     }
     return call
   }
 
-  private func draw(_ machine: Machine, _ cpu: CPUID, _ random: inout Random) -> Call {
-    let position = drawOperation(hasHandle: hasHandle(machine), &random)
+  private func draw(_ machine: inout Machine, _ cpu: CPUID, _ random: inout Random) -> Call {
+    let position = drawOperation(hasHandle: hasHandle(&machine), &random)
     var call = Call(options.operations[position])
     for parameter in signatures[position].parameters {
-      fill(parameter, of: &call, machine, cpu, &random)
+      fill(parameter, of: &call, &machine, cpu, &random)
     }
-    if signatures[position].yieldsHandle { call.handle = freeHandle(machine, &random) }
+    if signatures[position].yieldsHandle { call.handle = freeHandle(&machine, &random) }
     return call
   }
 
@@ -83,24 +83,24 @@ package struct Generator: Sendable {
     preconditionFailure("the weights are more than their total")
   }
 
-  private func hasHandle(_ machine: Machine) -> Bool {
+  private func hasHandle(_ machine: inout Machine) -> Bool {
     (0..<Limits.handles).contains { machine.handles[HandleID($0)].state != .unused }
   }
 
   private func fill(
-    _ parameter: Parameter, of call: inout Call, _ machine: Machine, _ cpu: CPUID,
+    _ parameter: Parameter, of call: inout Call, _ machine: inout Machine, _ cpu: CPUID,
     _ random: inout Random
   ) {
     switch parameter {
     case .mm:
       call.mm = MMID(machine.mms[MMID(1)].isAlive ? random.below(Limits.mms) : 0)
-    case .address: call.address = address(in: call.mm, machine, &random)
+    case .address: call.address = address(in: call.mm, &machine, &random)
     case .file: call.file = FileID(random.below(files))
     case .filePage:
       call.file = FileID(random.below(files))
       call.page = PageIndex(random.below(pages))
     case .mapping: call.mapping = MappingID(random.below(Limits.mappings))
-    case .handle: call.handle = heldHandle(machine, &random)
+    case .handle: call.handle = heldHandle(&machine, &random)
     case .pfn: call.pfn = PFN(random.below(max(1, Int(options.boot.devicePages))))
     case .cpu: call.cpu = CPUID(random.below(cpus))
     case .value: call.value = UInt8(1 + random.below(255))
@@ -117,7 +117,7 @@ package struct Generator: Sendable {
   }
 
   /// An address in a mapping that exists, by the file's page where that names it.
-  private func address(in mm: MMID, _ machine: Machine, _ random: inout Random) -> Address {
+  private func address(in mm: MMID, _ machine: inout Machine, _ random: inout Random) -> Address {
     let page = PageIndex(random.below(pages))
     let start = random.below(Limits.mappings)
     for offset in 0..<Limits.mappings {
@@ -131,7 +131,7 @@ package struct Generator: Sendable {
   }
 
   /// A handle that holds pages, else one that some call was asked to fill.
-  private func heldHandle(_ machine: Machine, _ random: inout Random) -> HandleID {
+  private func heldHandle(_ machine: inout Machine, _ random: inout Random) -> HandleID {
     let start = random.below(Limits.handles)
     var assigned = HandleID(start)
     for offset in 0..<Limits.handles {
@@ -142,7 +142,7 @@ package struct Generator: Sendable {
     return assigned
   }
 
-  private func freeHandle(_ machine: Machine, _ random: inout Random) -> HandleID {
+  private func freeHandle(_ machine: inout Machine, _ random: inout Random) -> HandleID {
     for position in 0..<Limits.handles where machine.handles[HandleID(position)].state == .unused {
       return HandleID(position)
     }

@@ -32,7 +32,7 @@ package struct RandomExecution: Sendable {
       var call: Call?
       if !recorder.run.machine.cpus[cpu].isActive {
         quotas[cpu.position] -= 1
-        call = generator.call(for: recorder.run.machine, on: cpu, &callStream)
+        call = generator.call(for: &recorder.run.machine, on: cpu, &callStream)
       }
       let before = recorder.run.steps
       recorder.burst(Instruction(cpu, call), steps: burst)
@@ -52,12 +52,12 @@ package struct RandomExecution: Sendable {
     for _ in 0..<calls { quotas[random.below(cpus)] += 1 }
   }
 
-  private func candidates(cpus: Int) -> Bits<CPUID> {
+  private mutating func candidates(cpus: Int) -> Bits<CPUID> {
     var candidates = Bits<CPUID>()
     for position in 0..<cpus {
       let cpu = CPUID(position)
       let isActive = recorder.run.machine.cpus[cpu].isActive
-      if isActive ? recorder.run.machine.isRunnable(cpu) : quotas[position] > 0 {
+      if isActive ? recorder.run.machine.canRun(cpu) : quotas[position] > 0 {
         candidates.insert(cpu)
       }
     }

@@ -7,7 +7,7 @@ package import PageLifecycle
 /// Where a burst ends inside a call, the line says before which step it stopped.
 package struct Recorder: Sendable {
   package private(set) var instructions: [Instruction] = []
-  package private(set) var run: Run
+  package internal(set) var run: Run
   /// The steps of the last burst, in order.
   private(set) var trail: [Place] = []
 

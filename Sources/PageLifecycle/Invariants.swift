@@ -225,7 +225,7 @@ extension Machine {
   }
 
   @inline(__always)
-  func expectedReferences(of pfn: PFN) -> Int32 {
+  mutating func expectedReferences(of pfn: PFN) -> Int32 {
     let held = ledger[pfn]
     let mapWeight: Int32 = pages[pfn].type == .fsdax && !rules.countsMappings ? 0 : 1
     let pinWeight: Int32 = pages[pfn].isHead ? 1 : Page.pinBias
@@ -235,7 +235,7 @@ extension Machine {
 
   /// The first invariant a page breaks, or nil when all hold.
   @inline(__always)
-  func violation(at pfn: PFN, mapcountIsSettled: Bool) -> (Invariant, Blame?)? {
+  mutating func violation(at pfn: PFN, mapcountIsSettled: Bool) -> (Invariant, Blame?)? {
     let refcount = pages[pfn].refcount
     let held = ledger[pfn]
     guard pages[pfn].exists else {
@@ -287,7 +287,7 @@ extension Machine {
 // MARK: Of a file, when its pages lock is free
 
 extension Machine {
-  func violation(at file: FileID, isSettled: Bool) -> (Invariant, PFN)? {
+  mutating func violation(at file: FileID, isSettled: Bool) -> (Invariant, PFN)? {
     var entryPages: Int32 = 0
     for position in 0..<Limits.filePages {
       let index = PageIndex(position)
@@ -321,7 +321,7 @@ extension Machine {
 // MARK: Of what a step did
 
 extension Machine {
-  func violation(by event: Event) -> (Invariant, Subject, Blame?)? {
+  mutating func violation(by event: Event) -> (Invariant, Subject, Blame?)? {
     switch event {
     case .blockFreed(let pfn, let file, let index):
       let held = ledger[owner(of: pfn)]

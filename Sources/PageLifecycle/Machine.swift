@@ -41,6 +41,9 @@ package enum Event: Equatable, Sendable {
 }
 
 /// The whole modelled machine: a value, so a snapshot is an assignment.
+///
+/// Whatever a step calls is `mutating`, or takes the machine `inout`, even where it only reads:
+/// then it works on the machine in place, where a method that reads would be handed a copy.
 package struct Machine: Sendable {
   package internal(set) var rules: Rules
   package var pages = PerPage<Page>(repeating: Page())

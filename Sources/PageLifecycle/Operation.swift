@@ -12,12 +12,12 @@ protocol Body {
   /// What a program has to say to call it; nil for a procedure only other procedures enter.
   static func signature(of operation: Procedure) -> Signature?
   /// Whether a generator may expect the call to do something in this state.
-  static func isUseful(_ call: Call, in m: Machine) -> Bool
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool
 }
 
 extension Body {
   static func signature(of operation: Procedure) -> Signature? { nil }
-  static func isUseful(_ call: Call, in m: Machine) -> Bool { true }
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool { true }
   static var stepNames: [String] { Step.allCases.map { String(describing: $0) } }
 
   @inline(__always)

@@ -166,7 +166,7 @@ package struct Run: Sendable {
       return false
     }
     guard isRunning else { return stage != .lines && stage != .ended && selectNext() }
-    guard machine.isRunnable(cpu) || machine.cpus[cpu].wait.kind == .none else {
+    guard machine.canRun(cpu) || machine.cpus[cpu].wait.kind == .none else {
       return stopRunning()
     }
     if let until, reaches(until) { return stopRunning() }
@@ -212,7 +212,7 @@ package struct Run: Sendable {
   private mutating func selectNext() -> Bool {
     for position in 0..<Limits.cpuSlots {
       cpu = CPUID(position)
-      if machine.isRunnable(cpu) {
+      if machine.canRun(cpu) {
         isRunning = true
         return true
       }

@@ -47,7 +47,7 @@ enum ChangeLayout: Body {
     }
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].isAlive && m.files[call.file].descriptors > 0
   }
 
@@ -201,8 +201,8 @@ enum Fallocate: Body {
       summary: "allocate unwritten blocks for a range, extending the file")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
-    ChangeLayout.isUseful(call, in: m)
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
+    ChangeLayout.isUseful(call, in: &m)
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {

@@ -17,7 +17,7 @@ enum MemremapPages: Body {
     Signature(name: "memremap_pages", parameters: [], weight: 1, summary: "bind the device again")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool { m.pgmap.state == .gone }
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool { m.pgmap.state == .gone }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     switch step {
@@ -86,7 +86,7 @@ enum MemunmapPages: Body {
       summary: "unbind the device: its struct pages vanish")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool { m.pgmap.state == .live }
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool { m.pgmap.state == .live }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     switch step {
@@ -181,7 +181,7 @@ enum FolioTryGet: Body {
       summary: "a speculative lookup of a page frame: get unless zero, look, put")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.pages[call.pfn].refcount > 0
   }
 
@@ -231,7 +231,7 @@ enum Signal: Body {
       summary: "interrupt the sleep of another CPU's task")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.cpus[call.cpu].isActive
   }
 
@@ -259,7 +259,7 @@ enum NextBlock: Body {
       summary: "the file system's allocator hands out this block next")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.freeBlocks.contains(call.pfn)
   }
 
@@ -287,7 +287,7 @@ enum ConvertUnwritten: Body {
       summary: "the file system writes zeroes to an unwritten block")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].blocks[call.page].isUnwritten
   }
 

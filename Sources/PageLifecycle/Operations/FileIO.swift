@@ -31,8 +31,8 @@ enum FileIO: Body {
         summary: "write a page through the file")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
-    ChangeLayout.isUseful(call, in: m)
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
+    ChangeLayout.isUseful(call, in: &m)
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {

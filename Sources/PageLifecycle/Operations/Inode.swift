@@ -13,7 +13,7 @@ enum Open: Body {
       summary: "open a file; an unlinked one comes back new and empty")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].descriptors == 0
   }
 
@@ -51,7 +51,7 @@ enum Close: Body {
     Signature(name: "close", parameters: [.file], weight: 3, summary: "close a descriptor")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].descriptors > 0
   }
 
@@ -95,7 +95,7 @@ enum Unlink: Body {
     Signature(name: "unlink", parameters: [.file], weight: 3, summary: "remove a file's name")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].isLinked
   }
 
@@ -136,7 +136,7 @@ enum Unlink: Body {
 
 extension Machine {
   /// A descriptor, a mapping or a call in flight holds the inode.
-  func isInUse(_ file: FileID) -> Bool {
+  mutating func isInUse(_ file: FileID) -> Bool {
     files[file].descriptors > 0 || files[file].callers > 0 || isMapped(file)
   }
 
@@ -206,7 +206,7 @@ enum EvictInode: Body {
       summary: "reclaim an unused inode; a linked file keeps its blocks")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].isAlive && !m.isInUse(call.file)
   }
 
@@ -215,7 +215,7 @@ enum EvictInode: Body {
     switch step {
     case .begin:
       guard m.cpus[m.current].depth == 0 else { return .next(.breakLayouts) }
-      guard isUseful(m.call, in: m), !m.files[file].isEvicting else {
+      guard isUseful(m.call, in: &m), !m.files[file].isEvicting else {
         m.value = Outcome(.busy)
         return .finish
       }
