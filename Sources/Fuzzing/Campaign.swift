@@ -137,19 +137,19 @@ package struct Campaign: Sendable {
 extension Campaign {
   /// The bugs one violation stands for.
   ///
-  /// A cause of two rules is two bugs met in one program, each of which hides the repair of the
-  /// other: with either repaired the program shows the other alone.
+  /// Where no single repair makes the program clean, it may have met several known bugs, each of
+  /// which hides the repair of the others: with all others repaired it shows one alone.
   private static func bugs(behind violation: Violation, in program: Program) -> [Finding] {
     let whole = Finding(violation, identity(of: violation, in: program), program)
-    guard case .rules(let rules) = whole.identity.cause, rules.count > 1 else { return [whole] }
-    let parts = rules.compactMap { rule -> Finding? in
+    let obeyed = program.variant.rules.obeyed
+    let broken = Rule.allCases.filter { !obeyed.contains($0) }
+    if case .rules(let rules) = whole.identity.cause, rules.count == 1 { return [whole] }
+    let parts = broken.compactMap { rule -> Finding? in
       var repaired = program
-      repaired.variant = program.variant.obeying(RuleSet([rule]))
-      let others = repaired.violations.filter { whole.identity.hasSignature(of: $0) }
-      for other in others {
+      repaired.variant = program.variant.obeying(RuleSet(broken.filter { $0 != rule }))
+      for other in repaired.violations where whole.identity.hasSignature(of: other) {
         let identity = identity(of: other, in: repaired)
-        guard case .rules(let rules) = identity.cause, rules.count == 1 else { continue }
-        return Finding(other, identity, repaired)
+        if identity.cause == .rules([rule]) { return Finding(other, identity, repaired) }
       }
       return nil
     }

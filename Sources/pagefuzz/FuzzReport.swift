@@ -93,7 +93,8 @@ struct FuzzReport {
         + "\(campaign.endSteps) of staged ends, \(coverage.features) features, "
         + "\(coverage.states) states")
     try Output.line(
-      "\(Decimals.two(wall)) s, \(Decimals.two(cpu)) s of CPU, \(Decimals.two(rate)) million steps a CPU-second")
+      "\(Decimals.two(wall)) s, \(Decimals.two(cpu)) s of CPU, \(Decimals.two(rate)) million steps a CPU-second"
+    )
   }
 
   private func summary(

@@ -124,7 +124,9 @@ extension Machine {
   }
 
   /// A translation another CPU has cleared and not yet flushed.
-  private mutating func staleTranslation(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) -> PTE? {
+  private mutating func staleTranslation(
+    _ mm: MMID, _ mapping: MappingID, _ page: PageIndex
+  ) -> PTE? {
     for cpu in cpus.indices {
       guard !cpus[cpu].stale.isEmpty, cpus[cpu].gatherMM == mm,
         cpus[cpu].gatherMapping == mapping, cpus[cpu].stale.contains(page)
