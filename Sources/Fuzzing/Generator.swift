@@ -21,20 +21,29 @@ package struct Generator: Sendable {
   package private(set) var cpus: Int
   private var weights: [Int]
   private var total: Int
+  /// The share of `total` that needs no handle.
+  private var handlelessTotal: Int
   private let signatures: [Signature]
+  private let usesHandle: [Bool]
 
   package init(_ options: Options) {
     self.options = options
     pages = max(1, Int(options.boot.filePages))
     files = max(1, Int(options.boot.files))
     cpus = options.cpus
-    let isDevice = options.boot.devices > 0
-    self.options.operations = options.operations.filter { operation in
-      operation.signature.map { isDevice || $0.domain != .device } ?? false
-    }
-    signatures = self.options.operations.compactMap(\.signature)
-    weights = signatures.map(\.weight)
+    signatures = options.operations.compactMap(\.signature)
+    usesHandle = signatures.map { $0.parameters.contains(.handle) }
+    (weights, total, handlelessTotal) = ([], 0, 0)
+    weigh { $0.weight }
+    precondition(handlelessTotal > 0, "some operation must work without a handle")
+  }
+
+  /// An operation whose domain the machine is booted without is never drawn.
+  private mutating func weigh(_ weight: (Signature) -> Int) {
+    let domains = options.boot.domains
+    weights = signatures.map { domains.contains($0.domain) ? weight($0) : 0 }
     total = weights.reduce(0, +)
+    handlelessTotal = weights.indices.reduce(0) { $0 + (usesHandle[$1] ? 0 : weights[$1]) }
   }
 
   /// Draws a subset of the operations, pages, files and CPUs: what a swarm of programs
@@ -43,54 +52,57 @@ package struct Generator: Sendable {
     pages = 1 + random.below(max(1, Int(options.boot.filePages)))
     files = 1 + random.below(max(1, Int(options.boot.files)))
     cpus = 1 + random.below(options.cpus)
-    for position in weights.indices {
-      weights[position] = random.oneIn(3) ? 0 : signatures[position].weight
-    }
-    total = weights.reduce(0, +)
-    if total == 0 {
-      weights = signatures.map(\.weight)
-      total = weights.reduce(0, +)
-    }
+    weigh { random.oneIn(3) ? 0 : $0.weight }
+    if handlelessTotal == 0 { weigh { $0.weight } }
   }
 
   /// A call that is useful in this state if one is found in a few draws, else any.
-  package func call(for machine: Machine, on cpu: CPUID, _ random: inout Random) -> Call {
-    var call = draw(machine, cpu, &random)
-    for _ in 0..<8 where !Procedure.isUseful(call, in: machine) {
-      call = draw(machine, cpu, &random)
+  package func call(for machine: inout Machine, on cpu: CPUID, _ random: inout Random) -> Call {
+    var call = draw(&machine, cpu, &random)
+    for _ in 0..<8 where !Procedure.isUseful(call, in: &machine) {
+      call = draw(&machine, cpu, &random)
     }
     return call
   }
 
-  private func draw(_ machine: Machine, _ cpu: CPUID, _ random: inout Random) -> Call {
-    var pick = random.below(total)
-    var position = 0
-    while pick >= weights[position] {
-      pick -= weights[position]
-      position += 1
-    }
+  private func draw(_ machine: inout Machine, _ cpu: CPUID, _ random: inout Random) -> Call {
+    let position = drawOperation(hasHandle: hasHandle(&machine), &random)
     var call = Call(options.operations[position])
     for parameter in signatures[position].parameters {
-      fill(parameter, of: &call, machine, cpu, &random)
+      fill(parameter, of: &call, &machine, cpu, &random)
     }
-    if signatures[position].yieldsHandle { call.handle = freeHandle(machine, &random) }
+    if signatures[position].yieldsHandle { call.handle = freeHandle(&machine, &random) }
     return call
+  }
+
+  /// A program that releases what no call was asked to obtain would be none.
+  private func drawOperation(hasHandle: Bool, _ random: inout Random) -> Int {
+    var pick = random.below(hasHandle ? total : handlelessTotal)
+    for position in weights.indices where hasHandle || !usesHandle[position] {
+      guard pick >= weights[position] else { return position }
+      pick -= weights[position]
+    }
+    preconditionFailure("the weights are more than their total")
+  }
+
+  private func hasHandle(_ machine: inout Machine) -> Bool {
+    (0..<Limits.handles).contains { machine.handles[HandleID($0)].state != .unused }
   }
 
   private func fill(
-    _ parameter: Parameter, of call: inout Call, _ machine: Machine, _ cpu: CPUID,
+    _ parameter: Parameter, of call: inout Call, _ machine: inout Machine, _ cpu: CPUID,
     _ random: inout Random
   ) {
     switch parameter {
     case .mm:
       call.mm = MMID(machine.mms[MMID(1)].isAlive ? random.below(Limits.mms) : 0)
-    case .address: call.address = address(in: call.mm, machine, &random)
+    case .address: call.address = address(in: call.mm, &machine, &random)
     case .file: call.file = FileID(random.below(files))
     case .filePage:
       call.file = FileID(random.below(files))
       call.page = PageIndex(random.below(pages))
     case .mapping: call.mapping = MappingID(random.below(Limits.mappings))
-    case .handle: call.handle = heldHandle(machine, &random)
+    case .handle: call.handle = heldHandle(&machine, &random)
     case .pfn:
       let isDevice = options.boot.devices > 0 && random.oneIn(2)
       call.pfn =
@@ -114,7 +126,7 @@ package struct Generator: Sendable {
   }
 
   /// An address in a mapping that exists, by the file's page where that names it.
-  private func address(in mm: MMID, _ machine: Machine, _ random: inout Random) -> Address {
+  private func address(in mm: MMID, _ machine: inout Machine, _ random: inout Random) -> Address {
     let page = PageIndex(random.below(pages))
     let start = random.below(Limits.mappings)
     for offset in 0..<Limits.mappings {
@@ -128,16 +140,19 @@ package struct Generator: Sendable {
     return Address(FileID(random.below(files)), page)
   }
 
-  private func heldHandle(_ machine: Machine, _ random: inout Random) -> HandleID {
+  /// A handle that holds pages, else one that some call was asked to fill.
+  private func heldHandle(_ machine: inout Machine, _ random: inout Random) -> HandleID {
     let start = random.below(Limits.handles)
+    var assigned = HandleID(start)
     for offset in 0..<Limits.handles {
       let handle = HandleID((start + offset) % Limits.handles)
       if machine.handles[handle].state == .held { return handle }
+      if machine.handles[handle].state != .unused { assigned = handle }
     }
-    return HandleID(start)
+    return assigned
   }
 
-  private func freeHandle(_ machine: Machine, _ random: inout Random) -> HandleID {
+  private func freeHandle(_ machine: inout Machine, _ random: inout Random) -> HandleID {
     for position in 0..<Limits.handles where machine.handles[HandleID(position)].state == .unused {
       return HandleID(position)
     }

@@ -5,6 +5,10 @@ package import PageLifecycle
 /// Executes a random program while drawing it, so that each call sees the state it runs in.
 package struct RandomExecution: Sendable {
   private var recorder: Recorder
+  /// What all programs so far have reached.
+  package private(set) var coverage = Coverage()
+  /// Calls each CPU may still start: no schedule gives all calls to one of them.
+  private var quotas: [Int] = []
 
   package init(on machine: Machine) { recorder = Recorder(on: machine) }
 
@@ -18,31 +22,44 @@ package struct RandomExecution: Sendable {
     _ callStream: inout Random, _ scheduleStream: inout Random
   ) {
     recorder.reset(to: machine)
-    var remaining = calls
+    coverage.begin()
+    drawQuotas(calls, cpus: generator.cpus, &scheduleStream)
     for _ in 0..<calls * Self.turnsPerCall {
       guard !recorder.run.isStopped else { break }
-      let candidates = candidates(mayStart: remaining > 0, cpus: generator.cpus)
+      let candidates = candidates(cpus: generator.cpus)
       guard !candidates.isEmpty else { break }
       let (cpu, burst) = scheduler.choose(among: candidates, &scheduleStream)
       var call: Call?
       if !recorder.run.machine.cpus[cpu].isActive {
-        remaining -= 1
-        call = generator.call(for: recorder.run.machine, on: cpu, &callStream)
+        quotas[cpu.position] -= 1
+        call = generator.call(for: &recorder.run.machine, on: cpu, &callStream)
       }
+      let before = recorder.run.steps
       recorder.burst(Instruction(cpu, call), steps: burst)
+      scheduler.note(executed: recorder.run.steps - before)
+      coverage.add(recorder.trail)
     }
+    coverage.add(recorder.run.machine)
     recorder.finish()
   }
 
   /// Choices of the scheduler a program may use per call, so that single steps still end.
   private static let turnsPerCall = 64
 
-  private func candidates(mayStart: Bool, cpus: Int) -> Bits<CPUID> {
+  private mutating func drawQuotas(_ calls: Int, cpus: Int, _ random: inout Random) {
+    quotas.removeAll(keepingCapacity: true)
+    for _ in 0..<cpus { quotas.append(0) }
+    for _ in 0..<calls { quotas[random.below(cpus)] += 1 }
+  }
+
+  private mutating func candidates(cpus: Int) -> Bits<CPUID> {
     var candidates = Bits<CPUID>()
     for position in 0..<cpus {
       let cpu = CPUID(position)
       let isActive = recorder.run.machine.cpus[cpu].isActive
-      if isActive ? recorder.run.machine.isRunnable(cpu) : mayStart { candidates.insert(cpu) }
+      if isActive ? recorder.run.machine.canRun(cpu) : quotas[position] > 0 {
+        candidates.insert(cpu)
+      }
     }
     return candidates
   }

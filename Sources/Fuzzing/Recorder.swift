@@ -7,8 +7,12 @@ package import PageLifecycle
 /// Where a burst ends inside a call, the line says before which step it stopped.
 package struct Recorder: Sendable {
   package private(set) var instructions: [Instruction] = []
-  package private(set) var run: Run
-  private var trail: [UInt16] = []
+  package internal(set) var run: Run
+  /// The steps of the last burst, in order.
+  private(set) var trail: [Place] = []
+
+  /// One step of one procedure, in two bytes.
+  typealias Place = UInt16
 
   package init(on machine: Machine) { run = Run(machine) }
 
@@ -25,8 +29,7 @@ package struct Recorder: Sendable {
     run.start(instruction, tag: -1)
     var isOver = false
     while trail.count < steps {
-      let frame = run.machine.cpus[cpu].frame
-      trail.append(UInt16(frame.procedure.rawValue) << 8 | UInt16(frame.step))
+      trail.append(place(of: cpu))
       guard run.advance() else {
         isOver = true
         break
@@ -34,9 +37,9 @@ package struct Recorder: Sendable {
     }
     var line = instruction
     if !isOver, run.machine.cpus[cpu].isActive {
-      let frame = run.machine.cpus[cpu].frame
-      let place = UInt16(frame.procedure.rawValue) << 8 | UInt16(frame.step)
+      let place = place(of: cpu)
       let visits = trail.reduce(1) { $0 + ($1 == place ? 1 : 0) }
+      let frame = run.machine.cpus[cpu].frame
       line.until = StopPoint(frame.procedure, frame.step, visit: UInt16(visits))
     }
     instructions.append(line)
@@ -45,5 +48,11 @@ package struct Recorder: Sendable {
   /// Executes the staged end.
   package mutating func finish() {
     if !run.isStopped { run.finish() }
+  }
+
+  @inline(__always)
+  private func place(of cpu: CPUID) -> Place {
+    let frame = run.machine.cpus[cpu].frame
+    return Place(frame.procedure.rawValue) << 8 | Place(frame.step)
   }
 }

@@ -6,6 +6,13 @@ package import PageLifecycle
 package protocol Scheduler: Sendable {
   /// The CPU to run, among those that could, and the steps it gets before the next choice.
   mutating func choose(among cpus: Bits<CPUID>, _ random: inout Random) -> (CPUID, Int)
+  /// Says how many of those steps the CPU executed before it slept or its call ended.
+  mutating func note(executed steps: Int)
+}
+
+extension Scheduler {
+  /// Most schedulers need not know.
+  package mutating func note(executed steps: Int) {}
 }
 
 /// Calls run whole, one after the other: bugs that need no preemption.
@@ -33,9 +40,15 @@ package struct RandomWalk: Scheduler {
 /// Probabilistic concurrency testing: the CPU of highest priority runs, and at `depth - 1`
 /// random steps the running one becomes the lowest (Burckhardt et al., ASPLOS 2010).
 package struct PCT: Scheduler {
-  private var priorities: [Int]
-  private var changes: [Int]
+  /// A step of the program, and the priority of the CPU that runs there from then on.
+  struct Change: Equatable, Sendable {
+    var step: Int
+    var priority: Int
+  }
+  private(set) var priorities: [Int]
+  private(set) var changes: [Change]
   private var steps = 0
+  private var running = CPUID(0)
 
   package init(depth: Int, length: Int, cpus: Int, _ random: inout Random) {
     var order = Array(0..<cpus)
@@ -43,26 +56,28 @@ package struct PCT: Scheduler {
       order.swapAt(position, random.below(position + 1))
     }
     priorities = order.map { $0 + depth }
-    changes = (0..<max(0, depth - 1)).map { _ in random.below(max(1, length)) }.sorted()
+    // The i-th change drawn leaves priority i behind, wherever in the program it falls.
+    changes = (0..<max(0, depth - 1))
+      .map { Change(step: 1 + random.below(max(1, length)), priority: $0) }
+      .sorted { ($0.step, $0.priority) < ($1.step, $1.priority) }
   }
 
   package mutating func choose(
     among cpus: Bits<CPUID>, _ random: inout Random
   ) -> (CPUID, Int) {
-    var best = cpus.member(0)
+    while let change = changes.first, change.step <= steps {
+      priorities[running.position] = change.priority
+      changes.removeFirst()
+    }
+    running = cpus.member(0)
     var rest = cpus
     while let cpu = rest.popFirst() {
-      if priorities[cpu.position] > priorities[best.position] { best = cpu }
+      if priorities[cpu.position] > priorities[running.position] { running = cpu }
     }
-    guard let change = changes.first else { return (best, Int.max) }
-    let budget = max(1, change - steps)
-    if change <= steps {
-      changes.removeFirst()
-      priorities[best.position] = changes.count
-    }
-    steps += budget
-    return (best, budget)
+    return (running, changes.first.map { $0.step - steps } ?? Int.max)
   }
+
+  package mutating func note(executed steps: Int) { self.steps += steps }
 }
 
 extension Bits {

@@ -120,7 +120,7 @@ extension File {
 
 extension Machine {
   /// The mapping and page an address names in an address space, or nil outside every VMA.
-  func resolve(_ mm: MMID, _ address: Address) -> (MappingID, PageIndex)? {
+  mutating func resolve(_ mm: MMID, _ address: Address) -> (MappingID, PageIndex)? {
     guard mms[mm].isAlive else { return nil }
     guard address.isFilePage else {
       let vma = mms[mm].vmas[address.mapping]
@@ -137,14 +137,14 @@ extension Machine {
   }
 
   /// `mapping_mapped()`: some VMA maps the file.
-  func isMapped(_ file: FileID) -> Bool {
+  mutating func isMapped(_ file: FileID) -> Bool {
     mms.indices.contains { mm in
       mms[mm].isAlive && mms[mm].vmas.indices.contains { mms[mm].vmas[$0].file == file }
     }
   }
 
   /// Whether a TLB may still translate to the page through an entry already cleared.
-  func hasStaleTranslation(of pfn: PFN) -> Bool {
+  mutating func hasStaleTranslation(of pfn: PFN) -> Bool {
     cpus.indices.contains { cpu in
       var stale = cpus[cpu].stale
       while let page = stale.popFirst() {

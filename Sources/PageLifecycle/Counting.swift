@@ -6,7 +6,7 @@
 extension Machine {
   /// The page whose words count for `pfn`: the head of its folio.
   @inline(__always)
-  package func owner(of pfn: PFN) -> PFN { pages[pfn].isTail ? pages[pfn].head : pfn }
+  package mutating func owner(of pfn: PFN) -> PFN { pages[pfn].isTail ? pages[pfn].head : pfn }
 
   /// What a put found.
   enum PutResult { case stillReferenced, idle, free, freeDevice }
@@ -54,7 +54,7 @@ extension Machine {
 
   /// What one FOLL_PIN weighs: `try_grab_folio()`.
   @inline(__always)
-  func pinWeight(of pfn: PFN) -> Int32 { pages[pfn].isHead ? 1 : Page.pinBias }
+  mutating func pinWeight(of pfn: PFN) -> Int32 { pages[pfn].isHead ? 1 : Page.pinBias }
 
   /// `_pincount` of a large folio; small pages carry pins in the refcount.
   @inline(__always)
@@ -65,7 +65,7 @@ extension Machine {
   }
 
   /// `folio_maybe_dma_pinned()`.
-  func maybePinned(_ pfn: PFN) -> Bool {
+  mutating func maybePinned(_ pfn: PFN) -> Bool {
     pages[pfn].isHead ? pages[pfn].pincount > 0 : pages[pfn].refcount >= Page.pinBias
   }
 
@@ -73,19 +73,19 @@ extension Machine {
   ///
   /// v6.15 and later wait for a count of zero, which a page that was mapped again meanwhile does
   /// not reach when its last user lets go.
-  func isIdle(_ pfn: PFN) -> Bool {
+  mutating func isIdle(_ pfn: PFN) -> Bool {
     if obeys(.wakesWhenOnlyMapped) { return !isBusy(pfn) }
     return pages[pfn].refcount == rules.idleCount
   }
 
   /// `dax_busy_page()`: somebody but the page tables holds the page.
-  func isBusy(_ pfn: PFN) -> Bool {
+  mutating func isBusy(_ pfn: PFN) -> Bool {
     let mapped = rules.countsMappings ? pages[pfn].mapcount : 0
     return pages[pfn].refcount - mapped != rules.idleCount
   }
 
   @inline(__always)
-  func countsMappings(of pfn: PFN) -> Bool {
+  mutating func countsMappings(of pfn: PFN) -> Bool {
     switch pages[pfn].type {
     case .fsdax, .generic: rules.countsMappings
     default: true

@@ -157,7 +157,7 @@ enum DriverAlloc: Body {
       domain: .device, summary: "a driver takes a page off its free list")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     call.pagemap.hasDriver && !m.pagemaps[call.pagemap].firstFree.isNone
   }
 

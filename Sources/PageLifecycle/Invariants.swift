@@ -189,7 +189,7 @@ extension Machine {
   }
 
   @inline(__always)
-  func expectedReferences(of pfn: PFN) -> Int32 {
+  mutating func expectedReferences(of pfn: PFN) -> Int32 {
     let held = ledger[pfn]
     let mapWeight: Int32 = countsMappings(of: pfn) ? 1 : 0
     let pinWeight: Int32 = pages[pfn].isHead ? 1 : Page.pinBias
@@ -200,7 +200,7 @@ extension Machine {
 
   /// The first invariant a page breaks, or nil when all hold.
   @inline(__always)
-  func violation(at pfn: PFN, mapcountIsSettled: Bool) -> (Invariant, Blame?)? {
+  mutating func violation(at pfn: PFN, mapcountIsSettled: Bool) -> (Invariant, Blame?)? {
     let refcount = pages[pfn].refcount
     let held = ledger[pfn]
     guard pages[pfn].exists else {
@@ -258,7 +258,7 @@ extension Machine {
 // MARK: Of a file, when its pages lock is free
 
 extension Machine {
-  func violation(at file: FileID, isSettled: Bool) -> (Invariant, PFN)? {
+  mutating func violation(at file: FileID, isSettled: Bool) -> (Invariant, PFN)? {
     var entryPages: Int32 = 0
     for position in 0..<Limits.filePages {
       let index = PageIndex(position)
@@ -292,7 +292,7 @@ extension Machine {
 // MARK: Of what a step did
 
 extension Machine {
-  func violation(by event: Event) -> (Invariant, Subject, Blame?)? {
+  mutating func violation(by event: Event) -> (Invariant, Subject, Blame?)? {
     switch event {
     case .blockFreed(let pfn, let file, let index):
       let held = ledger[owner(of: pfn)]

@@ -137,6 +137,11 @@ extension Machine {
 
   /// The specification over every object: what the step-wise check is tested against.
   package func wholeViolation() -> Invariant? {
+    var copy = self
+    return copy.findWholeViolation()
+  }
+
+  private mutating func findWholeViolation() -> Invariant? {
     for pfn in pages.indices {
       let isLocked = mms.indices.contains { mms[$0].pageTableLock.writer != 0 }
       if let (invariant, _) = violation(at: pfn, mapcountIsSettled: !isLocked),

@@ -49,7 +49,7 @@ package struct LockID: Equatable, Hashable, Sendable {
 
 extension Machine {
   subscript(lock lock: LockID) -> RWLock {
-    @inline(__always) get {
+    @inline(__always) mutating get {
       switch lock.kind {
       case .inode: files[FileID(rawValue: lock.index)].inodeLock
       case .invalidate: files[FileID(rawValue: lock.index)].invalidateLock
@@ -121,12 +121,12 @@ extension Machine {
 
   /// A lock is granted in the order of the queue, as rwsem and qspinlock do.
   @inline(__always)
-  func canGrant(_ lock: LockID, _ mode: LockMode, to cpu: CPUID) -> Bool {
+  mutating func canGrant(_ lock: LockID, _ mode: LockMode, to cpu: CPUID) -> Bool {
     guard self[lock: lock].admits(mode) else { return false }
     return waiting.isEmpty || isFirst(cpu, for: lock)
   }
 
-  private func isFirst(_ cpu: CPUID, for lock: LockID) -> Bool {
+  private mutating func isFirst(_ cpu: CPUID, for lock: LockID) -> Bool {
     let own = cpus[cpu].wait
     let isQueued = own.kind == .lock && own.object == lock.rawValue
     var others = waiting
@@ -163,6 +163,12 @@ extension Machine {
 
   /// Whether a CPU could execute its next step now.
   package func isRunnable(_ cpu: CPUID) -> Bool {
+    var copy = self
+    return copy.canRun(cpu)
+  }
+
+  /// As ``isRunnable(_:)``, of a machine that is at hand to change.
+  package mutating func canRun(_ cpu: CPUID) -> Bool {
     guard cpus[cpu].isActive else { return false }
     let wait = cpus[cpu].wait
     switch wait.kind {

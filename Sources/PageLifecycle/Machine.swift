@@ -16,6 +16,17 @@ package struct Boot: Equatable, Hashable, Sendable {
     (self.files, self.filePages, self.devicePages) = (files, filePages, devicePages)
     self.devices = devices
   }
+  /// The parts of the machine a program meets; operations of others have nothing to work on.
+  package var domains: [Domain] {
+    Domain.allCases.filter { domain in
+      switch domain {
+      case .fsdax: files > 0 || devices == 0
+      case .memory: true
+      case .device: devices > 0
+      }
+    }
+  }
+
   /// As much as there is.
   package static let full = Boot(
     files: UInt8(Limits.files), filePages: UInt8(Limits.filePages),
@@ -60,6 +71,9 @@ package enum Event: Equatable, Sendable {
 }
 
 /// The whole modelled machine: a value, so a snapshot is an assignment.
+///
+/// Whatever a step calls is `mutating`, or takes the machine `inout`, even where it only reads:
+/// then it works on the machine in place, where a method that reads would be handed a copy.
 package struct Machine: Sendable {
   package internal(set) var rules: Rules
   package var pages = PerPage<Page>(repeating: Page())

@@ -12,12 +12,12 @@ protocol Body {
   /// What a program has to say to call it; nil for a procedure only other procedures enter.
   static func signature(of operation: Procedure) -> Signature?
   /// Whether a generator may expect the call to do something in this state.
-  static func isUseful(_ call: Call, in m: Machine) -> Bool
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool
 }
 
 extension Body {
   static func signature(of operation: Procedure) -> Signature? { nil }
-  static func isUseful(_ call: Call, in m: Machine) -> Bool { true }
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool { true }
   static var stepNames: [String] { Step.allCases.map { String(describing: $0) } }
 
   @inline(__always)
@@ -117,7 +117,9 @@ package enum Parameter: Equatable, Sendable {
 
 /// A part of the machine that a program may do without.
 package enum Domain: UInt8, CaseIterable, Sendable {
-  /// Files on an FS_DAX device; always there.
+  /// Address spaces and references of pages, whatever memory is.
+  case memory
+  /// Files on an FS_DAX device.
   case fsdax
   /// Devices with pages of their own, and the anonymous memory they migrate.
   case device
@@ -132,7 +134,7 @@ package struct Signature: Sendable {
   /// Share among randomly generated calls.
   package var weight = 4
   /// What has to be modelled for it.
-  package var domain = Domain.fsdax
+  package var domain = Domain.memory
   package var summary: String
 }
 

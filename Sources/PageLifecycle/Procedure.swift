@@ -160,8 +160,13 @@ extension Procedure {
   /// The names of its steps, in order.
   package var stepNames: [String] { body.stepNames }
   /// Whether a generator may expect a call to do something in this state.
+  package static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
+    call.operation.body.isUseful(call, in: &m)
+  }
+  /// Whether a call may be expected to do something in a state that is not at hand to change.
   package static func isUseful(_ call: Call, in m: Machine) -> Bool {
-    call.operation.body.isUseful(call, in: m)
+    var copy = m
+    return isUseful(call, in: &copy)
   }
   /// What programs may call, in order.
   package static let operations = Procedure.allCases.filter { $0.signature != nil }

@@ -51,6 +51,8 @@ package struct Run: Sendable {
   /// Atomic steps executed for lines of the program, and in the staged end.
   package private(set) var steps = 0
   package private(set) var endSteps = 0
+  /// Those of all these that only registered their CPU as waiting.
+  package private(set) var blockedSteps = 0
   /// What each tagged call returned; ``unfinished`` until it has.
   package private(set) var results: [Int16] = []
   /// The last line named a stop that was not reached.
@@ -80,7 +82,8 @@ package struct Run: Sendable {
   /// Starts over on another machine, keeping what is allocated.
   package mutating func reset(to machine: Machine, calls: Int) {
     self.machine = machine
-    (stage, steps, endSteps, queued, cursor) = (.lines, 0, 0, 0, 0)
+    (stage, steps, endSteps, blockedSteps) = (.lines, 0, 0, 0)
+    (queued, cursor) = (0, 0)
     (missedStop, didQueue, isRunning) = (false, false, false)
     if results.count == calls {
       for index in results.indices { results[index] = Self.unfinished }
@@ -163,7 +166,7 @@ package struct Run: Sendable {
       return false
     }
     guard isRunning else { return stage != .lines && stage != .ended && selectNext() }
-    guard machine.isRunnable(cpu) || machine.cpus[cpu].wait.kind == .none else {
+    guard machine.canRun(cpu) || machine.cpus[cpu].wait.kind == .none else {
       return stopRunning()
     }
     if let until, reaches(until) { return stopRunning() }
@@ -171,7 +174,9 @@ package struct Run: Sendable {
     if stage == .lines { steps += 1 } else { endSteps += 1 }
     switch progress {
     case .advanced: return true
-    case .blocked: return stopRunning()
+    case .blocked:
+      blockedSteps += 1
+      return stopRunning()
     case .finished:
       record(tags[Int(cpu.rawValue)], machine.cpus[cpu].value)
       missedStop = until != nil
@@ -207,7 +212,7 @@ package struct Run: Sendable {
   private mutating func selectNext() -> Bool {
     for position in 0..<Limits.cpuSlots {
       cpu = CPUID(position)
-      if machine.isRunnable(cpu) {
+      if machine.canRun(cpu) {
         isRunning = true
         return true
       }

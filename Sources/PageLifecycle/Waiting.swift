@@ -4,7 +4,7 @@
 extension Machine {
   /// The queue of a DAX entry, hashed by file and first index of the entry.
   @inline(__always)
-  func entryQueue(_ file: FileID, _ index: PageIndex) -> UInt8 {
+  mutating func entryQueue(_ file: FileID, _ index: PageIndex) -> UInt8 {
     let home = obeys(.waitsOnPMDQueue) ? files[file].home(of: index) : index
     return file.rawValue << 4 | home.rawValue
   }
@@ -41,7 +41,7 @@ extension Machine {
   }
 
   /// A waiter of an unlocked entry whom nobody has woken, and nobody woken will.
-  func hasForgottenWaiter(_ file: FileID, _ index: PageIndex) -> Bool {
+  mutating func hasForgottenWaiter(_ file: FileID, _ index: PageIndex) -> Bool {
     guard !files[file].entry(at: index).isLocked else { return false }
     var hasSleeper = false
     var sleepers = waiting

@@ -103,6 +103,15 @@ package struct ProgramDirectory: Sendable {
     }
   }
 
+  /// Writes and removes a file, to learn now whether a finding could be saved later.
+  package func probe() throws(StorageError) {
+    let target = Path.join(path, Self.probeName)
+    try fileSystem.writeAtomically([], to: target)
+    try remove(Self.probeName)
+  }
+
+  private static let probeName = ".probe"
+
   /// Saves a program under a name: whole, durable, replacing what had the name.
   package func save(_ text: String, as name: String) throws(StorageError) {
     guard Self.isProgramName(name) else {

@@ -241,7 +241,7 @@ enum DeleteEntries: Body {
 
 extension Machine {
   /// The page that an entry names at an index.
-  func page(of entry: Entry, at index: PageIndex) -> PFN {
+  mutating func page(of entry: Entry, at index: PageIndex) -> PFN {
     PFN(entry.pfn.position + (entry.isPMD ? index.position % Limits.pagesPerPMD : 0))
   }
 

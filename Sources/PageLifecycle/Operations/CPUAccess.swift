@@ -33,7 +33,7 @@ enum CPUAccess: Body {
     }
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.resolve(call.mm, call.address) != nil
   }
 
@@ -104,7 +104,7 @@ extension Machine {
   }
 
   /// What an address ought to read now; nil of a device whose contents nobody keeps a book of.
-  func expectedValue(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) -> UInt8? {
+  mutating func expectedValue(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) -> UInt8? {
     let vma = mms[mm].vmas[mapping]
     if vma.isPrivate && vma.copies.contains(page) { return vma.copyValues[page] }
     switch vma.kind {
@@ -127,7 +127,9 @@ extension Machine {
   }
 
   /// A translation another CPU has cleared and not yet flushed.
-  private func staleTranslation(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) -> PTE? {
+  private mutating func staleTranslation(
+    _ mm: MMID, _ mapping: MappingID, _ page: PageIndex
+  ) -> PTE? {
     for cpu in cpus.indices {
       guard !cpus[cpu].stale.isEmpty, cpus[cpu].gatherMM == mm,
         cpus[cpu].gatherMapping == mapping, cpus[cpu].stale.contains(page)

@@ -31,23 +31,23 @@ enum ChangeLayout: Body {
     case .ftruncate:
       Signature(
         name: "ftruncate", parameters: [.file, .size], weight: 6,
-        summary: "set the size of a file; what lies beyond is freed")
+        domain: .fsdax, summary: "set the size of a file; what lies beyond is freed")
     case .punchHole:
       Signature(
         name: "punch_hole", parameters: [.filePage, .pages(default: 1)], weight: 8,
-        summary: "free the blocks of a range, keeping the size")
+        domain: .fsdax, summary: "free the blocks of a range, keeping the size")
     case .zeroRange:
       Signature(
         name: "zero_range", parameters: [.filePage, .pages(default: 1)], weight: 3,
-        summary: "make a range read as zeroes, keeping its blocks")
+        domain: .fsdax, summary: "make a range read as zeroes, keeping its blocks")
     default:
       Signature(
         name: "collapse_range", parameters: [.filePage, .pages(default: 1)], weight: 2,
-        summary: "take a range out of a file; what follows moves down")
+        domain: .fsdax, summary: "take a range out of a file; what follows moves down")
     }
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].isAlive && m.files[call.file].descriptors > 0
   }
 
@@ -198,11 +198,11 @@ enum Fallocate: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "fallocate", parameters: [.filePage, .pages(default: 1)], weight: 3,
-      summary: "allocate unwritten blocks for a range, extending the file")
+      domain: .fsdax, summary: "allocate unwritten blocks for a range, extending the file")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
-    ChangeLayout.isUseful(call, in: m)
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
+    ChangeLayout.isUseful(call, in: &m)
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {

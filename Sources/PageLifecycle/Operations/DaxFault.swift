@@ -65,7 +65,7 @@ enum DaxFault: Body {
     }
   }
 
-  private static func isCopy(_ m: Machine) -> Bool {
+  private static func isCopy(_ m: inout Machine) -> Bool {
     m.mms[m.frame.mm].vmas[m.frame.mapping].isPrivate && m.frame.flags.contains(.write)
   }
 
@@ -84,14 +84,14 @@ enum DaxFault: Body {
         m.frame.result = Outcome(.sigbus)
         return .next(.unlockInvalidate)
       }
-      if !canMapPMD(m) { m.frame.flags.remove(.pmd) }
+      if !canMapPMD(&m) { m.frame.flags.remove(.pmd) }
       return .next(.lockPages)
 
     case .lockPages:
       return m.acquire(.pages(file)) ? .next(.findEntry) : .wait
 
     case .findEntry:
-      if m.frame.flags.contains(.pmd), hasSmallEntry(m) { m.frame.flags.remove(.pmd) }
+      if m.frame.flags.contains(.pmd), hasSmallEntry(&m) { m.frame.flags.remove(.pmd) }
       let entry = m.files[file].entry(at: m.frame.index)
       guard !entry.isLocked else {
         m.waitForEntry(file, m.frame.index)
@@ -156,7 +156,7 @@ enum DaxFault: Body {
   }
 
   /// `dax_fault_check_fallback()`: the whole PMD lies in the VMA and in the file.
-  private static func canMapPMD(_ m: Machine) -> Bool {
+  private static func canMapPMD(_ m: inout Machine) -> Bool {
     let vma = m.mms[m.frame.mm].vmas[m.frame.mapping]
     let first = File.firstOfPMD(m.frame.page).position
     let end = File.firstOfPMD(m.frame.index).position + Limits.pagesPerPMD
@@ -167,7 +167,7 @@ enum DaxFault: Body {
       && vma.offset.position % Limits.pagesPerPMD == 0 && end <= Int(m.files[m.frame.file].size)
   }
 
-  private static func hasSmallEntry(_ m: Machine) -> Bool {
+  private static func hasSmallEntry(_ m: inout Machine) -> Bool {
     let first = File.firstOfPMD(m.frame.index)
     return (0..<Limits.pagesPerPMD).contains {
       let entry = m.files[m.frame.file].entries[first + $0]
@@ -182,7 +182,7 @@ enum DaxFault: Body {
     switch step {
     case .iomapBegin:
       guard m.pgmap.state == .live else { return fail(.sigbus, &m) }
-      let isCopying = isCopy(m)
+      let isCopying = isCopy(&m)
       let existing = m.files[file].entry(at: index)
       if m.frame.flags.contains(.write) && !isCopying {
         guard m.allocateForWrite(file, index, pmd: existing.isPMD) else {
@@ -194,7 +194,7 @@ enum DaxFault: Body {
       m.frame.pfn = isData ? block.pfn : .none
       if isCopying { return .next(.allocateCopy) }
       let wantsZero = !isData
-      if existing.isPMD && existing.kind != .page && !isUniform(file, index, m) {
+      if existing.isPMD && existing.kind != .page && !isUniform(file, index, &m) {
         return .next(existing.kind == .zero ? .zapZeroPMD : .lockToDowngrade)
       }
       m.frame.count = existing.isPMD ? 1 : 0
@@ -222,7 +222,7 @@ enum DaxFault: Body {
 
   /// All pages of the PMD are one aligned run of written blocks, or none is.
   private static func isUniform(
-    _ file: FileID, _ index: PageIndex, _ m: Machine
+    _ file: FileID, _ index: PageIndex, _ m: inout Machine
   ) -> Bool {
     let first = File.firstOfPMD(index)
     let base = m.files[file].blocks[first]
@@ -320,14 +320,14 @@ enum DaxFault: Body {
         }
         return .next(.unlockPageTable)
       }
-      if isCopy(m) {
+      if isCopy(&m) {
         m.becomeAnonymous(pte.pfn)
       }
       return .next(holdsFault ? .addRmap : .setPTE)
 
     case .addRmap:
       m.addRmap(m.owner(of: pte.pfn))
-      return .next(isCopy(m) ? .setPTE : .takeMapReference)
+      return .next(isCopy(&m) ? .setPTE : .takeMapReference)
 
     case .takeMapReference:
       if m.obeys(.getsBeforeMapping) { m.getPage(m.owner(of: pte.pfn)) }
@@ -335,7 +335,7 @@ enum DaxFault: Body {
       return .next(.setPTE)
 
     case .setPTE:
-      if isCopy(m) {
+      if isCopy(&m) {
         m.keepCopy(of: pte.pfn, at: (mm, mapping, page), writable: true)
         m.frame.pte.kind = .none
       } else {

@@ -21,7 +21,7 @@ enum MemremapPages: Body {
       summary: "bind a device; a driver's pages are private, or coherent")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     let pgmap = m.pagemaps[call.pagemap]
     return pgmap.state == .gone && pgmap.hasExited
   }
@@ -111,7 +111,7 @@ enum MemunmapPages: Body {
       summary: "unbind a device: its struct pages vanish")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.pagemaps[call.pagemap].state == .live
   }
 
@@ -281,7 +281,7 @@ enum FolioTryGet: Body {
       summary: "a speculative lookup of a page frame: get unless zero, look, put")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.pages[call.pfn].refcount > 0
   }
 
@@ -334,7 +334,7 @@ enum Signal: Body {
       summary: "interrupt the sleep of another CPU's task")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.cpus[call.cpu].isActive
   }
 
@@ -359,10 +359,10 @@ enum NextBlock: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "next_block", parameters: [.pfn], weight: 1,
-      summary: "the file system's allocator hands out this block next")
+      domain: .fsdax, summary: "the file system's allocator hands out this block next")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.freeBlocks.contains(call.pfn)
   }
 
@@ -387,10 +387,10 @@ enum ConvertUnwritten: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "convert_unwritten", parameters: [.filePage], weight: 1,
-      summary: "the file system writes zeroes to an unwritten block")
+      domain: .fsdax, summary: "the file system writes zeroes to an unwritten block")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].blocks[call.page].isUnwritten
   }
 
@@ -414,7 +414,7 @@ enum NextPage: Body {
       summary: "a driver, or a pool, hands out this free page next")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.ledger.listed.contains(call.pfn)
   }
 

@@ -23,7 +23,7 @@ enum MmapMemory: Body {
         domain: .device, summary: "map the pages of the device-dax device")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.mms[call.mm].isAlive && m.mms[call.mm].vmas[call.mapping].isFree
       && (call.operation == .mmapAnonymous || m.pagemaps[.dax0].state == .live)
   }
@@ -141,7 +141,7 @@ enum MmapP2PDMA: Body {
       domain: .device, summary: "map fresh pages of the peer-to-peer pool")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.mms[call.mm].isAlive && m.mms[call.mm].vmas[call.mapping].isFree
       && m.pagemaps[.p2p0].state == .live && !m.pagemaps[.p2p0].firstFree.isNone
   }
@@ -270,8 +270,8 @@ enum DeviceAccess: Body {
         domain: .device, summary: "a device writes a byte to an address")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
-    MigrateVMA.isUseful(call, in: m)
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
+    MigrateVMA.isUseful(call, in: &m)
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -294,7 +294,7 @@ enum DeviceAccess: Body {
       else { return end(Outcome(.fault), &m) }
       (m.frame.mapping, m.frame.page) = (mapping, page)
       m.frame.pte = m.mms[mm].vmas[mapping].ptes[page]
-      return .next(isReachable(m.frame.pte, isWrite, m) ? .access : .handleFault)
+      return .next(isReachable(m.frame.pte, isWrite, &m) ? .access : .handleFault)
 
     case .handleFault:
       let flags: CallFlags = isWrite ? .write : []
@@ -323,7 +323,7 @@ enum DeviceAccess: Body {
   }
 
   /// A device reaches RAM, and private pages of its own; others are brought back first.
-  private static func isReachable(_ pte: PTE, _ isWrite: Bool, _ m: Machine) -> Bool {
+  private static func isReachable(_ pte: PTE, _ isWrite: Bool, _ m: inout Machine) -> Bool {
     guard !isWrite || pte.isWritable else { return false }
     switch pte.kind {
     case .page, .zero: return true

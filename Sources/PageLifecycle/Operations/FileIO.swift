@@ -25,14 +25,14 @@ enum FileIO: Body {
     operation == .pread
       ? Signature(
         name: "pread", parameters: [.filePage], weight: 2,
-        summary: "read a page through the file; returns its byte")
+        domain: .fsdax, summary: "read a page through the file; returns its byte")
       : Signature(
         name: "pwrite", parameters: [.filePage, .value], weight: 2,
-        summary: "write a page through the file")
+        domain: .fsdax, summary: "write a page through the file")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
-    ChangeLayout.isUseful(call, in: m)
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
+    ChangeLayout.isUseful(call, in: &m)
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {

@@ -35,7 +35,7 @@ enum Fork: Body {
     Signature(name: "fork", parameters: [], weight: 3, summary: "mm1 becomes a copy of mm0")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.mms[parent].isAlive && !m.mms[child].isAlive
   }
 
@@ -190,7 +190,7 @@ enum Exit: Body {
     Signature(name: "exit", parameters: [.mm], weight: 2, summary: "end a process")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.mms[call.mm].isAlive && call.mm != Fork.parent
   }
 

@@ -25,7 +25,7 @@ enum GetUserPages: Body {
       yieldsHandle: true, weight: 5, summary: summary)
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.resolve(call.mm, call.address) != nil
   }
 
@@ -66,7 +66,7 @@ extension Machine {
   }
 
   /// The registers of a walk over the pages a call names.
-  func walk(_ handle: HandleID, isSlow: Bool, _ pin: Bool) -> Frame {
+  mutating func walk(_ handle: HandleID, isSlow: Bool, _ pin: Bool) -> Frame {
     var frame = Frame(isSlow ? .gupSlow : .gupFastWalk)
     frame.mm = call.mm
     frame.handle = handle
@@ -78,7 +78,7 @@ extension Machine {
   }
 
   /// The address of the next page a walk wants.
-  func nextAddress(_ frame: Frame) -> (MappingID, PageIndex)? {
+  mutating func nextAddress(_ frame: Frame) -> (MappingID, PageIndex)? {
     let taken = Int(handles[frame.handle].count)
     guard let (mapping, page) = resolve(frame.mm, call.address) else { return nil }
     guard page.position + taken < Limits.filePages else { return nil }
@@ -98,7 +98,7 @@ extension Machine {
   }
 
   /// `gup_must_unshare()`: a read pin of an anonymous page other processes map too.
-  func mustUnshare(_ pte: PTE, _ flags: CallFlags) -> Bool {
+  mutating func mustUnshare(_ pte: PTE, _ flags: CallFlags) -> Bool {
     guard pte.kind == .page, obeys(.unsharesBeforePin) else { return false }
     let isShared =
       pages[pte.pfn].mapping == .anon && !pages[pte.pfn].flags.contains(.anonExclusive)

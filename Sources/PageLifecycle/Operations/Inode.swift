@@ -10,10 +10,10 @@ enum Open: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "open", parameters: [.file], weight: 1,
-      summary: "open a file; an unlinked one comes back new and empty")
+      domain: .fsdax, summary: "open a file; an unlinked one comes back new and empty")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].descriptors == 0
   }
 
@@ -48,10 +48,11 @@ enum Close: Body {
   }
 
   static func signature(of operation: Procedure) -> Signature? {
-    Signature(name: "close", parameters: [.file], weight: 3, summary: "close a descriptor")
+    Signature(
+      name: "close", parameters: [.file], weight: 3, domain: .fsdax, summary: "close a descriptor")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].descriptors > 0
   }
 
@@ -92,10 +93,12 @@ enum Unlink: Body {
   }
 
   static func signature(of operation: Procedure) -> Signature? {
-    Signature(name: "unlink", parameters: [.file], weight: 3, summary: "remove a file's name")
+    Signature(
+      name: "unlink", parameters: [.file], weight: 3, domain: .fsdax,
+      summary: "remove a file's name")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].isLinked
   }
 
@@ -136,7 +139,7 @@ enum Unlink: Body {
 
 extension Machine {
   /// A descriptor, a mapping or a call in flight holds the inode.
-  func isInUse(_ file: FileID) -> Bool {
+  mutating func isInUse(_ file: FileID) -> Bool {
     files[file].descriptors > 0 || files[file].callers > 0 || isMapped(file)
   }
 
@@ -203,10 +206,10 @@ enum EvictInode: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "evict_inode", parameters: [.file], weight: 2,
-      summary: "reclaim an unused inode; a linked file keeps its blocks")
+      domain: .fsdax, summary: "reclaim an unused inode; a linked file keeps its blocks")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.files[call.file].isAlive && !m.isInUse(call.file)
   }
 
@@ -215,7 +218,7 @@ enum EvictInode: Body {
     switch step {
     case .begin:
       guard m.cpus[m.current].depth == 0 else { return .next(.breakLayouts) }
-      guard isUseful(m.call, in: m), !m.files[file].isEvicting else {
+      guard isUseful(m.call, in: &m), !m.files[file].isEvicting else {
         m.value = Outcome(.busy)
         return .finish
       }

@@ -25,7 +25,7 @@ enum MemoryFailure: Body {
         summary: "the hardware reports a page frame as broken")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     call.operation == .memoryFailure
       ? call.pfn.position < Limits.devicePages && m.pages[call.pfn].mapping != .none
       : m.resolve(call.mm, call.address) != nil

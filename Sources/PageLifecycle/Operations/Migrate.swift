@@ -67,7 +67,7 @@ enum MigrateVMA: Body {
         domain: .device, summary: "a driver moves pages of its device back; returns how many")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     guard call.pagemap.hasDriver, m.pagemaps[call.pagemap].state == .live,
       let (mapping, _) = m.resolve(call.mm, call.address)
     else { return false }
@@ -141,7 +141,7 @@ enum MigrateDeviceRange: Body {
       summary: "a driver moves every page of its device back; returns how many")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     call.pagemap.hasDriver && m.pagemaps[call.pagemap].inUse > 0
   }
 

@@ -79,7 +79,7 @@ enum MigrateCollect: Body {
         m.slot.isEmpty = isInside && isWanted && vma.kind == .anonymous
         m.slot.isSelected = m.slot.isEmpty
       case .page, .devicePrivate:
-        if isInside && isSelected(pte, m) {
+        if isInside && isSelected(pte, &m) {
           m.slot.source = pte.pfn
           m.slot.before = pte
           m.frame.page = page
@@ -93,7 +93,7 @@ enum MigrateCollect: Body {
   }
 
   /// The kind of page is one that was asked for, and a device page is this driver's own.
-  private static func isSelected(_ pte: PTE, _ m: Machine) -> Bool {
+  private static func isSelected(_ pte: PTE, _ m: inout Machine) -> Bool {
     let flags = m.migration.flags
     guard m.pages[pte.pfn].mapping == .anon else { return false }
     let isOwn = PagemapID(of: pte.pfn) == m.migration.pagemap || !m.obeys(.selectsByOwner)

@@ -16,10 +16,10 @@ enum Mmap: Body {
       name: "mmap",
       parameters: [
         .mm, .mapping, .filePage, .pages(default: UInt8(Limits.pagesPerPMD)), .flags(.isPrivate),
-      ], weight: 4, summary: "map pages of a file, shared or private")
+      ], weight: 4, domain: .fsdax, summary: "map pages of a file, shared or private")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.mms[call.mm].isAlive && m.mms[call.mm].vmas[call.mapping].isFree
       && m.files[call.file].isAlive && m.files[call.file].descriptors > 0
   }
@@ -80,7 +80,7 @@ enum Munmap: Body {
       summary: "remove a mapping, or some pages of it")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.resolve(call.mm, call.address) != nil
   }
 
@@ -140,7 +140,7 @@ enum Mremap: Body {
       summary: "move a mapping to another address")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.mms[call.mm].isAlive && !m.mms[call.mm].vmas[call.mapping].isFree
   }
 
@@ -158,7 +158,7 @@ enum Mremap: Body {
         let pte = m.mms[mm].vmas[mapping].ptes[m.frame.page]
         guard pte.kind == .none else {
           m.frame.pte = pte.wholePMD(at: m.frame.page)
-          if isCounted(m) { m.holdBriefly(.fault, of: m.owner(of: m.frame.pte.pfn)) }
+          if isCounted(&m) { m.holdBriefly(.fault, of: m.owner(of: m.frame.pte.pfn)) }
           m.clearPTE(mm, mapping, m.frame.page)
           return .next(.setPTE)
         }
@@ -167,7 +167,7 @@ enum Mremap: Body {
       return .next(.flushTLB)
 
     case .setPTE:
-      if isCounted(m) { m.dropBriefHold(.fault, of: m.owner(of: m.frame.pte.pfn)) }
+      if isCounted(&m) { m.dropBriefHold(.fault, of: m.owner(of: m.frame.pte.pfn)) }
       m.setPTE(mm, mapping, m.frame.page, m.frame.pte)
       m.frame.page = m.frame.page + m.frame.pte.span
       return .next(.clearPTE)
@@ -190,7 +190,7 @@ enum Mremap: Body {
 
 extension Mremap {
   /// The mapping's reference is nobody's while its entry is on the way.
-  private static func isCounted(_ m: Machine) -> Bool {
+  private static func isCounted(_ m: inout Machine) -> Bool {
     m.frame.pte.isMapping && m.countsMappings(of: m.frame.pte.pfn)
   }
 }
@@ -212,7 +212,7 @@ enum MadviseDontneed: Body {
       summary: "zap the page-table entries of a range")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.resolve(call.mm, call.address) != nil
   }
 
@@ -243,7 +243,7 @@ enum MadviseDontneed: Body {
 
 extension Machine {
   /// The pages a call names in one mapping; zero pages stand for the whole mapping.
-  func range(_ mm: MMID, _ address: Address, _ pages: Int) -> (MappingID, Range<Int>)? {
+  mutating func range(_ mm: MMID, _ address: Address, _ pages: Int) -> (MappingID, Range<Int>)? {
     guard mms[mm].isAlive else { return nil }
     if let (mapping, page) = resolve(mm, address) {
       guard pages > 0 else { return (mapping, 0..<Limits.filePages) }

@@ -47,7 +47,7 @@ enum PutPage: Body {
       }
 
     case .wakeWaiters:
-      if wakes(m.call.operation, m) { m.wakePageWaiters(pfn) }
+      if wakes(m.call.operation, &m) { m.wakePageWaiters(pfn) }
       m.emit(.wentIdle(pfn))
       return .finish
 
@@ -114,7 +114,7 @@ enum PutPage: Body {
   }
 
   /// The paths that once forgot the hook of 1-based pages.
-  private static func wakes(_ operation: Procedure, _ m: Machine) -> Bool {
+  private static func wakes(_ operation: Procedure, _ m: inout Machine) -> Bool {
     switch operation {
     case .releasePages: m.obeys(.wakesOnBulkRelease)
     case .unpinUserPages: m.obeys(.wakesOnUnpin)
@@ -192,7 +192,7 @@ enum PutPages: Body {
     }
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.handles[call.handle].state == .held
       && accepts(call.operation, m.handles[call.handle].holder)
   }

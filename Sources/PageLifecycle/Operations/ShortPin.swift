@@ -21,7 +21,7 @@ enum ShortPin: Body {
         summary: "read a byte of another process; returns it")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.resolve(call.mm, call.address) != nil
   }
 
@@ -82,7 +82,7 @@ enum DMA: Body {
         summary: "a device writes through the references of a handle")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.handles[call.handle].state == .held
   }
 
@@ -122,7 +122,7 @@ enum PipeRead: Body {
       summary: "read pages out of a pipe and drop their references")
   }
 
-  static func isUseful(_ call: Call, in m: Machine) -> Bool {
+  static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.handles[call.handle].state == .held && m.handles[call.handle].holder == .get
   }
 
@@ -130,7 +130,7 @@ enum PipeRead: Body {
     let handle = m.call.handle
     switch step {
     case .copy:
-      guard isUseful(m.call, in: m) else {
+      guard isUseful(m.call, in: &m) else {
         m.value = Outcome(.badHandle)
         return .finish
       }
@@ -183,7 +183,7 @@ extension Machine {
   }
 
   /// What the memory a reference was taken for ought to hold, while the page still is it.
-  private func expectedThrough(_ origin: Origin, _ pfn: PFN) -> UInt8? {
+  private mutating func expectedThrough(_ origin: Origin, _ pfn: PFN) -> UInt8? {
     if pages[pfn].type == .fsdax {
       let isStill = files[origin.file].blocks[origin.page] == Block(pfn: pfn)
       return isStill ? files[origin.file].contents[origin.page] : nil

@@ -45,7 +45,7 @@ enum ZapRange: Body {
       return .next(.clearPTE)
 
     case .clearPTE:
-      while m.frame.page < m.frame.end, !isZappable(m.frame.page, m) {
+      while m.frame.page < m.frame.end, !isZappable(m.frame.page, &m) {
         m.frame.page = m.frame.page + 1
       }
       guard m.frame.page < m.frame.end else {
@@ -96,7 +96,7 @@ enum ZapRange: Body {
     }
   }
 
-  private static func isZappable(_ page: PageIndex, _ m: Machine) -> Bool {
+  private static func isZappable(_ page: PageIndex, _ m: inout Machine) -> Bool {
     let pte = m.mms[m.frame.mm].vmas[m.frame.mapping].ptes[page]
     switch pte.kind {
     case .none: return false

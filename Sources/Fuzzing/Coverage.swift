@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+import PageLifecycle
+
+/// What a campaign has reached, each thing counted once.
+///
+/// A *state* is the hash of a machine after the last line of a program, before its staged end.
+/// A *feature* is an ordered pair of steps executed one right after the other, by one CPU or by
+/// two: the edges of the procedures, and the ways they interleave.
+package struct Coverage: Sendable {
+  /// Distinct states, at most ``SearchLimits/states``.
+  package var states: Int { seen.count }
+  /// Distinct pairs of steps.
+  package private(set) var features = 0
+
+  private var seen: Set<UInt64> = []
+  private var pairs: [UInt64]
+  private var last: Int?
+
+  /// Where the steps of each procedure begin in one row of all steps.
+  private static let starts: [Int] = {
+    var starts = [Int](repeating: 0, count: 257)
+    for number in 0..<256 {
+      let steps = Procedure(rawValue: UInt8(number))?.stepNames.count ?? 0
+      starts[number + 1] = starts[number] + steps
+    }
+    return starts
+  }()
+
+  /// Nothing yet.
+  package init() {
+    let steps = Self.starts[256]
+    pairs = [UInt64](repeating: 0, count: (steps * steps + 63) / 64)
+  }
+
+  /// The next steps follow nothing: a program begins.
+  mutating func begin() { last = nil }
+
+  /// Notes steps in the order they were executed.
+  mutating func add(_ trail: [Recorder.Place]) {
+    let steps = Self.starts[256]
+    for place in trail {
+      let number = Self.starts[Int(place >> 8)] + Int(place & 255)
+      defer { last = number }
+      guard let last else { continue }
+      let bit = last * steps + number
+      let mask = UInt64(1) << UInt64(bit % 64)
+      if pairs[bit / 64] & mask == 0 {
+        pairs[bit / 64] |= mask
+        features += 1
+      }
+    }
+  }
+
+  /// Notes the state at the end of a program's lines.
+  mutating func add(_ machine: borrowing Machine) {
+    if seen.count < SearchLimits.states { seen.insert(machine.stateHash) }
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+import PageLifecycle
+
+/// A protocol under test, with each set of its known bugs repaired.
+///
+/// Known shallow bugs must not hide deeper ones: only a third of the programs run on the
+/// protocol as it is, a third with every known bug repaired, a third with some.
+struct Target: Sendable {
+  /// One for each set of repairs, by the bits of the set; the first is the protocol as given.
+  let variants: [Variant]
+
+  init(_ variant: Variant) {
+    let isReleased = !variant.isRepaired
+    let bugs = isReleased ? variant.base.knownBugs.map(\.rule) : []
+    let open = bugs.filter { !variant.repaired.contains($0) }
+    variants = (0..<1 << open.count).map { bits in
+      let repairs = open.indices.filter { bits & 1 << $0 != 0 }.map { open[$0] }
+      var copy = variant
+      copy.repaired = variant.repaired.union(RuleSet(repairs))
+      return copy
+    }
+  }
+
+  var base: Protocol { variants[0].base }
+
+  func variant(_ random: inout Random) -> Variant {
+    switch random.below(3) {
+    case 0: variants[0]
+    case 1: variants[variants.count - 1]
+    default: variants[random.below(variants.count)]
+    }
+  }
+}
+
+/// How the calls of one program are interleaved.
+enum Schedule: Sendable {
+  case sequential
+  case walk(burst: Int)
+  case priorities(depth: Int)
+
+  init(_ random: inout Random) {
+    switch random.below(8) {
+    case 0...1: self = .sequential
+    case 2...4: self = .walk(burst: [1, 2, 4, 8, 16, 32][random.below(6)])
+    default: self = .priorities(depth: 1 + random.below(5))
+    }
+  }
+}
+
+/// What one execution of a campaign tries: drawn from the seed and its number, nothing else.
+struct Plan: Sendable {
+  var target: Int
+  var variant: Variant
+  var boot: Boot
+  var calls: Int
+  var schedule: Schedule
+
+  /// The plan of an execution, counted from 1; protocols take turns.
+  init(_ number: Int, _ targets: [Target], _ random: inout Random) {
+    target = (number - 1) % targets.count
+    variant = targets[target].variant(&random)
+    boot = Self.boot(&random)
+    let turn = (number - 1) / targets.count
+    let longest = min(
+      SearchLimits.programCalls, SearchLimits.firstCalls + turn / SearchLimits.programsPerLength)
+    calls = 1 + random.below(longest)
+    schedule = Schedule(&random)
+  }
+
+  private static func boot(_ random: inout Random) -> Boot {
+    var boot =
+      switch random.below(4) {
+      case 0...1: Boot()
+      case 2: Boot.full
+      default:
+        Boot(
+          files: UInt8(1 + random.below(Limits.files)),
+          filePages: UInt8(1 + random.below(Limits.filePages)),
+          devicePages: UInt8(1 + random.below(Limits.devicePages)))
+      }
+    // Half the programs know files only, a quarter devices only.
+    let domains = random.below(4)
+    boot.devices = domains < 2 ? 0 : UInt8(1 + random.below(PagemapID.all.count - 1))
+    if domains == 3 { boot.files = 0 }
+    return boot
+  }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+
+package import PageLifecycle
+package import Programs
+
+/// Makes a violating program as small as it gets, knowing nothing but the identity to keep.
+///
+/// Every change must make the ``Cost`` less, so it ends; it goes on until no change is left, so
+/// reducing twice is reducing once.  What it yields states nothing but the program.
+package struct Reducer: Sendable {
+  /// Smallest so far.
+  var program: Program
+  private let target: Identity
+  /// Programs run to get here.
+  package private(set) var runs = 0
+  /// Nothing is left to try; false where the limit of runs came first.
+  package private(set) var isConverged = false
+
+  /// A reducer of a program that shows an identity.
+  package init(_ program: Program, showing target: Identity) {
+    self.target = target
+    self.program = program
+    self.program.introduction = []
+    self.program.lines = program.instructions.map { Line($0) }
+    self.program.expectation = .unstated
+    (self.program.protocolComment, self.program.bootComment) = (nil, nil)
+    self.program.expectationComment = nil
+    self.program = self.program.repairingHandles()
+  }
+
+  /// The smallest program that still shows it.
+  package mutating func reduce() -> Program {
+    precondition(Self.witness(of: target, in: program) != nil, "nothing to keep")
+    dropWhatFollows()
+    repeat {
+      let before = program
+      dropLines()
+      dropPreemptions()
+      simplify()
+      renumber()
+      isConverged = program == before
+    } while !isConverged && runs < SearchLimits.reductionRuns
+    return program
+  }
+
+  /// A violation of a program that is the same bug, with its identity there.
+  ///
+  /// Where no repair explains it, the same bug is what has the signature and no such cause.
+  package static func witness(
+    of target: Identity, in program: Program
+  ) -> (violation: Violation, identity: Identity)? {
+    for violation in program.violations where target.hasSignature(of: violation) {
+      let found = identity(of: violation, in: program)
+      if found == target { return (violation, found) }
+      if case .rules = target.cause { continue }
+      if case .rules = found.cause { continue }
+      return (violation, found)
+    }
+    return nil
+  }
+
+  /// Takes a smaller program if it shows the same.
+  @discardableResult
+  mutating func accept(_ candidate: Program) -> Bool {
+    let candidate = candidate.repairingHandles()
+    return Cost(candidate) < Cost(program) && acceptEqual(candidate)
+  }
+
+  /// Takes a program that costs the same if it shows the same.
+  @discardableResult
+  mutating func acceptEqual(_ candidate: Program) -> Bool {
+    guard candidate != program, runs < SearchLimits.reductionRuns else { return false }
+    runs += 1
+    guard Self.witness(of: target, in: candidate) != nil else { return false }
+    program = candidate
+    return true
+  }
+}
+
+/// What is smaller: fewer calls first, then fewer preemptions, lines and repairs, then operands.
+package struct Cost: Comparable, Sendable {
+  private var parts: [Int]
+
+  /// The cost of a program.
+  package init(_ program: Program) {
+    let instructions = program.instructions
+    let cpus = instructions.reduce(into: Bits<CPUID>()) { $0.insert($1.cpu) }.count
+    let boot = program.boot
+    let bootSize = Int(boot.files) + Int(boot.filePages) + Int(boot.devicePages)
+    parts = [
+      program.callCount, program.preemptionCount, instructions.count,
+      program.variant.repaired.members.count, cpus, boot == Boot() ? 0 : 1 + bootSize,
+      instructions.reduce(0) { $0 + ($1.call?.weight ?? 0) },
+      instructions.reduce(0) { $0 + Int($1.until?.visit ?? 0) },
+    ]
+  }
+
+  package static func < (left: Self, right: Self) -> Bool {
+    left.parts.lexicographicallyPrecedes(right.parts)
+  }
+}
+
+extension Call {
+  /// How far its operands are from the simplest ones.
+  fileprivate var weight: Int {
+    (Vocabulary.signature(operation)?.parameters ?? []).reduce(0) { $0 + weight(of: $1) }
+  }
+
+  private func weight(of parameter: Parameter) -> Int {
+    switch parameter {
+    case .mm: mm.position
+    case .address where address.isFilePage: address.file.position + address.page.position
+    case .address: Limits.filePages + address.mapping.position + address.page.position
+    case .file: file.position
+    case .filePage: file.position + page.position
+    case .mapping: mapping.position
+    case .handle, .cpu: 0
+    case .pfn: pfn.position
+    case .pagemap: pagemap.position
+    case .value: value == 1 ? 0 : 256 + Int(value)
+    case .size: Int(value)
+    case .pages(let standard): pages == standard ? 0 : Limits.filePages + Int(pages)
+    case .times: Int(times) - 1
+    case .flags: flags.rawValue.nonzeroBitCount
+    }
+  }
+}
+
+// MARK: Lines
+
+extension Reducer {
+  /// What comes after the violation cannot matter to it.
+  private mutating func dropWhatFollows() {
+    var run = Run(program.machine())
+    for (line, instruction) in program.instructions.enumerated() {
+      run.execute(instruction, tag: -1)
+      guard run.machine.verdict.all.contains(where: target.hasSignature) else { continue }
+      var candidate = program
+      candidate.lines.removeSubrange((line + 1)...)
+      accept(candidate)
+      return
+    }
+  }
+
+  /// Drops lines in halves, quarters and so on, then calls with what resumes them, then pairs.
+  private mutating func dropLines() {
+    var size = max(1, program.lines.count / 2)
+    while size >= 1 {
+      var end = program.lines.count
+      while end > 0 {
+        let start = max(0, end - size)
+        var candidate = program
+        candidate.lines.removeSubrange(start..<end)
+        accept(candidate)
+        end = start
+      }
+      size /= 2
+    }
+    var line = program.lines.count
+    while line > 0 {
+      line -= 1
+      let whole = linesOfCall(at: line)
+      if whole.count > 1 { accept(program.without(whole)) }
+      line = min(line, program.lines.count)
+    }
+    dropPairs()
+  }
+
+  private mutating func dropPairs() {
+    guard program.lines.count <= SearchLimits.pairedLines else { return }
+    var second = program.lines.count - 1
+    while second > 0 {
+      for first in 0..<second where second < program.lines.count {
+        accept(program.without([first, second]))
+      }
+      second = min(second, program.lines.count) - 1
+    }
+  }
+
+  /// A line that starts a call, and the lines that resume it.
+  private func linesOfCall(at start: Int) -> [Int] {
+    let instructions = program.instructions
+    guard instructions[start].call != nil else { return [] }
+    let later = instructions.indices.dropFirst(start + 1)
+      .filter { instructions[$0].cpu == instructions[start].cpu }
+    return [start] + later.prefix { instructions[$0].call == nil }
+  }
+}
+
+// MARK: Preemptions
+
+extension Reducer {
+  /// Lets each call run on where it stopped, or begin only where it went on.
+  private mutating func dropPreemptions() {
+    var line = program.lines.count
+    while line > 0 {
+      line -= 1
+      guard line < program.lines.count, var instruction = program.lines[line].instruction,
+        instruction.until != nil
+      else { continue }
+      let next = nextResume(after: line)
+      var candidate = program
+      let stop = instruction.until
+      instruction.until = next.flatMap { program.lines[$0].instruction?.until }
+      candidate.lines[line].instruction = instruction
+      if accept(next.map { candidate.without([$0]) } ?? candidate) { continue }
+      instruction.until = nil
+      candidate = program
+      candidate.lines[line].instruction = instruction
+      if accept(candidate) { continue }
+      if let next, accept(delaying(line, to: next)) { continue }
+      instruction.until = stop
+      lowerVisit(of: instruction, at: line)
+    }
+  }
+
+  /// The program with a stopped line moved to where the call goes on.
+  private func delaying(_ line: Int, to next: Int) -> Program {
+    var candidate = program
+    candidate.lines[next].instruction?.call = program.lines[line].instruction?.call
+    candidate.lines.remove(at: line)
+    return candidate
+  }
+
+  private mutating func lowerVisit(of instruction: Instruction, at line: Int) {
+    guard var stop = instruction.until, stop.visit > 1 else { return }
+    for visit in [1, stop.visit / 2, stop.visit - 1] where visit >= 1 {
+      stop.visit = visit
+      var candidate = program
+      candidate.lines[line].instruction?.until = stop
+      if accept(candidate) { return }
+    }
+  }
+
+  private func nextResume(after line: Int) -> Int? {
+    guard let cpu = program.lines[line].instruction?.cpu else { return nil }
+    let next = program.lines.indices.dropFirst(line + 1)
+      .first { program.lines[$0].instruction?.cpu == cpu }
+    return next.flatMap { program.lines[$0].instruction?.call == nil ? $0 : nil }
+  }
+}
+
+extension Program {
+  /// The program with some lines left out.
+  fileprivate func without(_ lines: [Int]) -> Program {
+    var copy = self
+    for line in lines.sorted(by: >) { copy.lines.remove(at: line) }
+    return copy
+  }
+}

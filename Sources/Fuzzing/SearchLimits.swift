@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+
+/// Every bound of the search.
+package enum SearchLimits {
+  /// Calls of the longest programs a campaign draws.
+  package static let programCalls = 24
+  /// Calls of the longest program of a campaign's beginning: short ones first.
+  package static let firstCalls = 4
+  /// Programs of one protocol after which the longest may have one call more.
+  package static let programsPerLength = 64
+  /// Distinct states a campaign counts; beyond them the count stays.
+  package static let states = 1 << 20
+  /// Programs one reduction may run before it keeps what it has.
+  package static let reductionRuns = 20_000
+  /// Lines up to which a reduction tries to drop every two of them together.
+  package static let pairedLines = 16
+  /// Reductions of one signature that no repair explains, before further ones are only counted.
+  package static let unexplained = 64
+
+  /// Name and value of each, for `list limits`.
+  package static let all: [(name: String, value: Int)] = [
+    ("programCalls", programCalls), ("firstCalls", firstCalls),
+    ("programsPerLength", programsPerLength), ("states", states),
+    ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("unexplained", unexplained),
+  ]
+}

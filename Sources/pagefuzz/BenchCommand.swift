@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Foundation
+import Fuzzing
+import PageLifecycle
+import Programs
+
+/// `bench`: how fast the engine executes and judges steps.
+enum BenchCommand: Command {
+  static let name = "bench"
+  static let summary = "measure how fast the engine executes and judges steps"
+  static let discussion = """
+    Draws \(programs) fixed programs at full limits, shared among the protocols, and then executes
+    them line by line with every invariant on, staged end included.  Only the execution is timed,
+    in seconds of the processor.  The checksum combines the hashes of the states programs end in;
+    it is the same on every machine and in every build.
+    """
+  static let options = [Option.format]
+  static let examples = [Example("pagefuzz bench", "steps per second, for each protocol")]
+
+  private static let programs = 10_000
+
+  static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    var total = Measurement(name: "all")
+    let share = programs / Protocol.all.count
+    for (position, base) in Protocol.all.enumerated() {
+      let rest = position == 0 ? programs % Protocol.all.count : 0
+      let measured = Measurement(of: base, Workload.programs(of: base, count: share + rest))
+      total.add(measured)
+      try Output.line(arguments.isJSON ? measured.json.line : measured.text)
+    }
+    try Output.line(arguments.isJSON ? total.json.line : total.text)
+    return .success
+  }
+}
+
+/// What executing some programs took.
+private struct Measurement {
+  var name: String
+  var programs = 0
+  var calls = 0
+  var steps = 0
+  var endSteps = 0
+  var blockedSteps = 0
+  var violating = 0
+  var checksum: UInt64 = 0
+  var cpuSeconds = 0.0
+
+  init(name: String) { self.name = name }
+
+  init(of base: Protocol, _ programs: [Program]) {
+    self.init(name: base.name)
+    let lines = programs.map(\.instructions)
+    let machines = programs.map { Machine($0.variant.rules, $0.boot) }
+    self.programs = programs.count
+    calls = programs.reduce(0) { $0 + $1.callCount }
+    var run = Run(machines[0])
+    for position in lines.indices {
+      let start = Self.threadSeconds
+      run.reset(to: machines[position], calls: 0)
+      for instruction in lines[position] { run.execute(instruction, tag: -1) }
+      run.finish()
+      cpuSeconds += Self.threadSeconds - start
+      steps += run.steps
+      endSteps += run.endSteps
+      blockedSteps += run.blockedSteps
+      if run.machine.verdict.count > 0 { violating += 1 }
+      checksum = Execution.combine(checksum, run.machine.stateHash)
+    }
+  }
+
+  mutating func add(_ other: Measurement) {
+    programs += other.programs
+    calls += other.calls
+    steps += other.steps
+    endSteps += other.endSteps
+    blockedSteps += other.blockedSteps
+    violating += other.violating
+    checksum = Execution.combine(checksum, other.checksum)
+    cpuSeconds += other.cpuSeconds
+  }
+
+  private static var threadSeconds: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  private var rate: Double { cpuSeconds > 0 ? Double(steps + endSteps) / cpuSeconds : 0 }
+  private var stepsPerCall: Double { calls > 0 ? Double(steps) / Double(calls) : 0 }
+  private var blockedShare: Double {
+    steps + endSteps > 0 ? Double(blockedSteps) / Double(steps + endSteps) : 0
+  }
+  private static let stateBytes = MemoryLayout<Machine>.size
+
+  var text: String {
+    "\(name): \(Decimals.two(rate / 1e6)) million steps a CPU-second; \(programs) programs, "
+      + "\(steps) steps and \(endSteps) of staged ends, \(Decimals.two(stepsPerCall)) steps a "
+      + "call, \(Decimals.two(blockedShare * 100)) % blocked; \(Self.stateBytes) bytes of state; "
+      + "\(violating) violating; checksum \(String(checksum, radix: 16))"
+  }
+
+  var json: JSONText {
+    [
+      "protocol": .string(name), "programs": .count(programs), "calls": .count(calls),
+      "steps": .count(steps), "endSteps": .count(endSteps), "blockedSteps": .count(blockedSteps),
+      "stateBytes": .count(Self.stateBytes), "violating": .count(violating),
+      "checksum": .string(String(checksum, radix: 16)), "cpuSeconds": .seconds(cpuSeconds),
+      "stepsPerCPUSeconds": .unsigned(UInt64(rate)),
+    ]
+  }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+
+import Fuzzing
+import Programs
+import Storage
+
+/// The directory of findings: what is known from it, and where new ones go.
+struct CrashDirectory {
+  /// A violation that some file expects.
+  struct Entry {
+    var known: Campaign.Known
+    var name: String
+    var base: String
+    var pattern: Pattern
+  }
+
+  /// What its files expect, in the order of their names.
+  let known: [Entry]
+  private let directory: ProgramDirectory
+
+  /// Reads a directory and makes sure that it can be written to.
+  ///
+  /// What cannot be used is reported and left alone.
+  init(_ path: String) throws(StorageError) {
+    directory = ProgramDirectory(path)
+    try directory.prepare()
+    try directory.probe()
+    let contents = try directory.read()
+    var known: [Entry] = []
+    for file in contents.files {
+      let place = Path.join(path, file.name)
+      do throws(ProgramError) {
+        let program = try ProgramParser.parse(Array(file.text.utf8), file: place)
+        guard case .violation(let pattern) = program.expectation else { continue }
+        let base = program.variant.base
+        known.append(
+          Entry(known: .init(pattern, on: base), name: file.name, base: base.name, pattern: pattern)
+        )
+      } catch {
+        Diagnostics.report("\(error); skipped")
+      }
+    }
+    for skipped in contents.skipped {
+      Diagnostics.report("\(Path.join(path, skipped.name)): skipped: \(skipped.explanation)")
+    }
+    self.known = known
+  }
+
+  /// Saves a finding under the name of what it shows, and returns that name.
+  func save(_ finding: Finding) throws(StorageError) -> String {
+    let name = Self.name(base: finding.program.variant.base.name, finding.identity)
+    try directory.save(finding.text(file: name), as: name)
+    return name
+  }
+
+  func remove(_ name: String) throws(StorageError) { try directory.remove(name) }
+
+  /// The path of a file in it.
+  func path(of name: String) -> String { Path.join(directory.path, name) }
+
+  /// The file that shows what a campaign saw: the one that expects it, or the one it wrote.
+  func path(of sighting: Campaign.Sighting) -> String {
+    let entry = known.first { $0.base == sighting.base && $0.pattern.matches(sighting.identity) }
+    return path(of: entry?.name ?? Self.name(base: sighting.base, sighting.identity))
+  }
+
+  private static func name(base: String, _ identity: Identity) -> String {
+    ProgramDirectory.name(
+      [base, identity.invariant.name], hash: hash("\(base) \(identity)"))
+  }
+
+  /// FNV-1a.
+  private static func hash(_ text: String) -> UInt64 {
+    text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Fuzzing
+import PageLifecycle
+import Programs
+import Storage
+
+/// What a campaign tells while it runs and at its end, as text or as JSON.
+struct FuzzReport {
+  /// Seconds between two looks at the status line.
+  static let interval = 0.2
+
+  /// When each sighting was made, in seconds of the processor.
+  var cpuSeconds: [Int: Double] = [:]
+  /// Something new was saved.
+  private(set) var hasNews = false
+
+  private let isJSON: Bool
+  private var progress: Progress
+  private var minimized: [Int: Bool] = [:]
+
+  init(isJSON: Bool, isQuiet: Bool) {
+    self.isJSON = isJSON
+    progress = Progress(isQuiet: isQuiet)
+  }
+
+  func begin(_ campaign: Campaign, _ directory: CrashDirectory) throws {
+    guard !isJSON else { return }
+    let protocols = campaign.options.variants.map(\.name).joined(separator: ", ")
+    let known = directory.known.count
+    try Output.line(
+      "seed \(campaign.options.seed), protocols \(protocols), \(known) known findings")
+  }
+
+  /// Replaces the status line.
+  mutating func show(_ campaign: Campaign, _ clock: Stopwatch) {
+    let (cpu, wall) = (clock.cpuSeconds, clock.wallSeconds)
+    let rate = cpu > 0 ? Double(campaign.steps + campaign.endSteps) / cpu / 1e6 : 0
+    let new = campaign.sightings.count { !$0.isKnown && $0.programs > 0 }
+    let coverage = campaign.coverage
+    progress.show(
+      "\(Int(wall))s  \(campaign.executions) programs  \(Decimals.two(rate))M steps/s  "
+        + "\(coverage.features) features  \(coverage.states) states  "
+        + "\(campaign.violating) violating  \(new) new")
+  }
+
+  /// Tells a finding the moment it is saved.
+  mutating func tell(_ finding: Finding, _ path: String, _ campaign: Campaign) throws {
+    progress.clear()
+    hasNews = true
+    minimized[finding.sighting] = finding.isMinimized
+    let sighting = campaign.sightings[finding.sighting]
+    guard !isJSON else {
+      return try Output.line(violation(sighting, finding.sighting, path))
+    }
+    let known = finding.knownBugs.map { "known bug of \(sighting.base): \($0.source)" }
+    var lines = ["", "\(Style.red("new")) \(path)", "  \(finding.identity)"]
+    lines.append("  \(finding.identity.invariant.statement)")
+    lines += known.map { "  \($0)" }
+    lines.append("")
+    lines.append("    protocol \(finding.program.variant.name)")
+    lines += finding.program.lines.map { "    " + ProgramPrinter.text(of: $0) }
+    let counts = finding.stepCounts
+    lines.append("")
+    lines.append(
+      "  \(finding.program.callCount) calls, \(finding.program.preemptionCount) preemptions, "
+        + "\(counts.lines) steps; execution \(sighting.firstExecution)")
+    for line in lines { try Output.line(line) }
+  }
+
+  /// The summary, which is the last line of JSON.
+  mutating func end(
+    _ campaign: Campaign, _ directory: CrashDirectory, _ clock: Stopwatch
+  ) throws {
+    progress.clear()
+    let (cpu, wall) = (clock.cpuSeconds, clock.wallSeconds)
+    guard !isJSON else {
+      return try Output.line(summary(campaign, directory, cpu, wall))
+    }
+    try Output.line("")
+    for sighting in campaign.sightings where sighting.programs > 0 {
+      let word = sighting.isKnown ? "known" : "new  "
+      try Output.line(
+        "\(word)  \(sighting.programs) programs  \(sighting.base)  \(sighting.identity)  "
+          + directory.path(of: sighting))
+    }
+    let steps = campaign.steps + campaign.endSteps
+    let rate = cpu > 0 ? Double(steps) / cpu / 1e6 : 0
+    let coverage = campaign.coverage
+    try Output.line(
+      "\(campaign.executions) programs, \(campaign.violating) violating, \(campaign.steps) steps, "
+        + "\(campaign.endSteps) of staged ends, \(coverage.features) features, "
+        + "\(coverage.states) states")
+    try Output.line(
+      "\(Decimals.two(wall)) s, \(Decimals.two(cpu)) s of CPU, \(Decimals.two(rate)) million steps a CPU-second"
+    )
+  }
+
+  private func summary(
+    _ campaign: Campaign, _ directory: CrashDirectory, _ cpu: Double, _ wall: Double
+  ) -> JSONText {
+    let sightings = campaign.sightings.indices.filter { campaign.sightings[$0].programs > 0 }
+    return [
+      "protocol": .string(campaign.options.variants.map(\.name).joined(separator: ",")),
+      "seed": .unsigned(campaign.options.seed), "executions": .count(campaign.executions),
+      "steps": .count(campaign.steps), "endSteps": .count(campaign.endSteps),
+      "cpuSeconds": .seconds(cpu), "wallSeconds": .seconds(wall),
+      "states": .count(campaign.coverage.states),
+      "features": .count(campaign.coverage.features),
+      // Programs are drawn afresh; none is kept to be changed.
+      "corpus": 0,
+      "violating": .count(campaign.violating),
+      "violations": .array(
+        sightings.map { position in
+          let sighting = campaign.sightings[position]
+          return violation(sighting, position, directory.path(of: sighting))
+        }),
+    ]
+  }
+
+  private func violation(
+    _ sighting: Campaign.Sighting, _ position: Int, _ path: String
+  ) -> JSONText {
+    [
+      "id": .string("\(sighting.identity)"), "protocol": .string(sighting.base),
+      "invariant": .string(sighting.identity.invariant.name),
+      "cause": .string("\(sighting.identity.cause)"),
+      "operation": .string(Vocabulary.kernelName(sighting.place.procedure)),
+      "step": .string(sighting.place.shortName), "known": .boolean(sighting.isKnown),
+      "firstExecution": .count(sighting.firstExecution),
+      "firstStep": .count(sighting.firstStep),
+      "cpuSeconds": cpuSeconds[position].map { .seconds($0) } ?? .null,
+      "program": .string(path),
+      "minimized": .boolean(sighting.isKnown || minimized[position] ?? false),
+      "programs": .count(sighting.programs),
+    ]
+  }
+}
