@@ -70,9 +70,9 @@ enum MigrateCollect: Body {
     while m.frame.count < m.migration.count {
       let page = m.migration.page + Int(m.frame.count)
       let vma = m.mms[m.migration.mm].vmas[m.migration.mapping]
-      let pte = vma.ptes[page]
       m.slot = Migration.Slot()
       let isInside = page.position < Limits.filePages && vma.pages.contains(page)
+      let pte = isInside ? vma.ptes[page] : .none
       switch pte.kind {
       case .none, .zero:
         let isWanted = m.migration.flags.contains(.selectSystem) || pte.kind == .none
