@@ -112,6 +112,13 @@ extension Machine {
     return isQuiet
   }
 
+  /// Faults that hold a page for their own migrations wait for each other for ever; whoever
+  /// else holds it lets go by himself.
+  mutating func noteBeaten(_ pfn: PFN) {
+    let own: Int32 = pfn == migration.faultPage ? 1 : 0
+    if ledger[pfn][.faultPage] <= own { migration.isBeaten = true }
+  }
+
   /// With nothing mapped and nobody holding, every page of a driver is on its free list.
   mutating func judgeConservation() {
     current = Run.janitor

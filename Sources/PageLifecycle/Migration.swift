@@ -31,6 +31,8 @@ package struct Migration: Sendable {
   package var faultPage = PFN.none
   /// The caller of the fault holds its lock.
   package var isFaultPageLocked = false
+  /// A page stayed because of somebody who will let go of it without this migration's help.
+  package var isBeaten = false
   /// `pgmap_owner` and the SELECT flags, or what the driver leaves out.
   package var flags: CallFlags = []
 }

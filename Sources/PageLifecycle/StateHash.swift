@@ -144,7 +144,8 @@ extension Machine {
     let state = cpus[cpu]
     var digest = Digest(5, cpu.position)
     digest.mix(
-      state.depth, state.retries, state.isSignalled ? 1 : 0, state.hasInterruptsOff ? 1 : 0)
+      state.depth, state.retries | state.spins << 5, state.isSignalled ? 1 : 0,
+      state.hasInterruptsOff ? 1 : 0)
     digest.mix(
       state.wait.kind.rawValue, state.wait.object, state.wait.mode.rawValue, state.wait.ticket)
     digest.mix(
@@ -170,7 +171,8 @@ extension Machine {
     digest.mix(
       migration.count, migration.mm.rawValue, migration.mapping.rawValue, migration.page.rawValue)
     digest.mix(
-      migration.pagemap.rawValue, migration.isToSystem ? 1 : 0, migration.faultPage.rawValue,
+      migration.pagemap.rawValue, (migration.isToSystem ? 1 : 0) | (migration.isBeaten ? 2 : 0),
+      migration.faultPage.rawValue,
       migration.isFaultPageLocked ? 1 : 0)
     digest.mix(UInt64(migration.flags.rawValue))
     for position in 0..<Int(migration.count) {

@@ -136,6 +136,16 @@ extension Machine {
     cpus[current].lookups -= 1
   }
 
+  /// `synchronize_rcu()`: every section with interrupts off has ended; false while one has not.
+  mutating func waitForGracePeriod() -> Bool {
+    guard !cpus.indices.contains(where: { cpus[$0].hasInterruptsOff }) else {
+      enqueue(Wait(kind: .gracePeriod))
+      return false
+    }
+    if cpus[current].wait.kind != .none { leaveQueue() }
+    return true
+  }
+
   /// `folio_lock()`; false while somebody else has it.
   mutating func lockPage(_ pfn: PFN) -> Bool {
     waitForPageLock(pfn) && tryLockPage(pfn)

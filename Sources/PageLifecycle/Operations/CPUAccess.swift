@@ -69,12 +69,20 @@ enum CPUAccess: Body {
 
 extension Machine {
   /// Counts a fault of this call; false at the limit, where the call gives up.
+  ///
+  /// Most retries wait for somebody who is about to finish, and end when that one runs.
   mutating func mayRetry() -> Bool {
     cpus[current].retries += 1
     guard cpus[current].retries > Limits.retries else { return true }
-    emit(.retriedTooOften)
     value = Outcome(.fault)
     return false
+  }
+
+  /// A fault ends with nothing done and nothing waited for: it will come back as often as it is
+  /// let, and keeps the CPU from whom it needs.
+  mutating func noteSpin() {
+    cpus[current].spins += 1
+    if cpus[current].spins == Limits.spins { emit(.retriedTooOften) }
   }
 
   /// One load or store, or nil where it faults.

@@ -34,7 +34,9 @@ enum MemremapPages: Body {
         m.value = Outcome(.noMemory)
         return .finish
       }
+      let lock = m.pagemaps[id].lock
       m.pagemaps[id] = DevPagemap()
+      m.pagemaps[id].lock = lock
       m.pagemaps[id].type = id.type(coherent: m.call.flags.contains(.coherent))
       m.pagemaps[id].state = .dying
       m.pagemaps[id].isRemoving = true
@@ -97,6 +99,8 @@ enum MemunmapPages: Body {
     case exitReferenceEarly
     /// `wait_for_completion(&pgmap->done)`
     case waitForReferences
+    /// lock-free walkers that saw a page-table entry before it was zapped
+    case waitForWalkers
     /// `pageunmap_range()`
     case removePages
     /// `synchronize_rcu()`
@@ -214,6 +218,10 @@ enum MemunmapPages: Body {
         return .wait
       }
       if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+      return .next(.waitForWalkers)
+
+    case .waitForWalkers:
+      guard m.waitForGracePeriod() else { return .wait }
       m.emit(.pagemapDrained(id))
       return .next(.removePages)
 
@@ -227,12 +235,7 @@ enum MemunmapPages: Body {
       return .next(.waitForReaders)
 
     case .waitForReaders:
-      guard !m.cpus.indices.contains(where: { m.cpus[$0].hasInterruptsOff }) else {
-        m.enqueue(Wait(kind: .gracePeriod))
-        return .wait
-      }
-      if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
-      return .next(.exitReference)
+      return m.waitForGracePeriod() ? .next(.exitReference) : .wait
 
     default:
       m.pagemaps[id].hasExited = true

@@ -52,6 +52,8 @@ enum Fork: Body {
       m.mms[parent].writeProtectSequence &+= 1
       m.mms[child] = MM()
       m.mms[child].isAlive = true
+      // mmap_write_lock_nested(): nobody else works on the child before fork() is done with it.
+      m.mms[child].lock.writer = m.current.rawValue + 1
       m.mms[child].hasPinned = m.mms[parent].hasPinned
       return .next(.copyVMA)
 
@@ -83,10 +85,19 @@ enum Fork: Body {
       return .next(.unlockMM)
 
     case .unlockMM:
+      if m.mms[child].lock.writer == m.current.rawValue + 1 { m.release(.mmap(child)) }
       m.release(.mmap(parent))
       m.value = m.frame.result
       return .finish
     }
+  }
+
+  /// What the child reads at an address is what the parent read when its entry was copied.
+  private static func keepBook(_ m: inout Machine) {
+    let (mapping, page) = (m.frame.mapping, m.frame.page)
+    guard m.mms[parent].vmas[mapping].copies.contains(page) else { return }
+    m.mms[child].vmas[mapping].copies.insert(page)
+    m.mms[child].vmas[mapping].copyValues[page] = m.mms[parent].vmas[mapping].copyValues[page]
   }
 
   private static func copyVMA(_ vma: VMA, _ m: inout Machine) {
@@ -108,6 +119,7 @@ enum Fork: Body {
       return .next(.unlockPageTable)
 
     case .dupRmap:
+      keepBook(&m)
       let owner = m.owner(of: pte.pfn)
       if m.countsMappings(of: pte.pfn) {
         m.getPage(owner)
@@ -138,6 +150,7 @@ enum Fork: Body {
       return .next(.copyData)
 
     case .copyData:
+      keepBook(&m)
       m.memory[m.frame.pfn] = m.memory[pte.pfn]
       return .next(.setCopiedPTE)
 

@@ -113,7 +113,10 @@ enum MigrateCollect: Body {
       return .next(.tryLockPage)
     }
     let isLocked = pfn == m.migration.faultPage && m.migration.isFaultPageLocked
-    guard isLocked || m.tryLockPage(pfn) else { return .next(.putSkipped) }
+    guard isLocked || m.tryLockPage(pfn) else {
+      m.migration.isBeaten = true
+      return .next(.putSkipped)
+    }
     m.emit(.collected(pfn, m.migration.pagemap, m.migration.flags))
     m.slot.isWritable = m.slot.before.isWritable
     return .next(.clearPTE)

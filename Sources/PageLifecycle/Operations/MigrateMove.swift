@@ -83,6 +83,7 @@ enum MigratePages: Body {
       let isAlone = m.pages[source].refcount == extra && m.pages[source].mapcount == 0
       guard isAlone || !m.obeys(.migratesOnlyUnshared) else {
         m.slot.isSelected = false
+        m.noteBeaten(source)
         m.frame.count += 1
         return .next(.nextSlot)
       }

@@ -125,6 +125,7 @@ enum MigrateUnmap: Body {
     let mapped = m.pages[pfn].mapcount
     if mapped > 0 || m.pages[pfn].refcount - extra > mapped {
       m.slot.isSelected = false
+      m.noteBeaten(pfn)
     } else {
       m.emit(.acceptedForMigration(pfn))
     }

@@ -37,7 +37,9 @@ enum PrivateFault: Body {
 
     case .unlockToWait:
       m.release(.pageTable(m.frame.mm))
-      return .next(m.obeys(.sleepsOnFaultPageLock) ? .waitForLock : .leave)
+      guard !m.obeys(.sleepsOnFaultPageLock) else { return .next(.waitForLock) }
+      m.frame.result = Outcome(.again)
+      return .next(.leave)
 
     case .waitForLock:
       return m.waitForPageLock(pfn) ? .next(.leave) : .wait
@@ -54,6 +56,8 @@ enum PrivateFault: Body {
       return m.enter(Frame(.migrate), then: Step.unlockPage)
 
     case .unlockPage:
+      // Nothing moved, and it was not that another migration has the page.
+      if m.value.rawValue == 0 && !m.migration.isBeaten { m.frame.result = Outcome(.again) }
       if m.frame.count == 1 { m.unlockPage(pfn) }
       return .next(.putPage)
 
@@ -63,6 +67,7 @@ enum PrivateFault: Body {
 
     case .leave:
       // Whatever came of it, the access is tried again.
+      if m.frame.result.isFailure { m.noteSpin() }
       m.value = .ok
       return .finish
     }
