@@ -27,6 +27,9 @@ let package = Package(
     .testTarget(
       name: "ConformanceTests", dependencies: ["Conformance", "PageLifecycle", "Programs"],
       swiftSettings: settings),
+    .testTarget(
+      name: "FuzzingTests", dependencies: ["Fuzzing", "PageLifecycle", "Programs", "Storage"],
+      swiftSettings: settings),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
     // Also runs the command itself, which lies beside the tests once it is built.
     .testTarget(

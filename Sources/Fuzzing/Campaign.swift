@@ -222,7 +222,8 @@ extension Program {
   /// Every violation a run of it shows.
   var violations: [Violation] {
     var run = Run(machine())
-    for instruction in instructions where !run.isStopped { run.execute(instruction, tag: -1) }
+    for instruction in instructions
+    where !run.machine.verdict.isStopped { run.execute(instruction, tag: -1) }
     run.finish()
     return run.machine.verdict.all
   }

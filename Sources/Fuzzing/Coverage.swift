@@ -53,7 +53,7 @@ package struct Coverage: Sendable {
   }
 
   /// Notes the state at the end of a program's lines.
-  mutating func add(_ machine: borrowing Machine) {
-    if seen.count < SearchLimits.states { seen.insert(machine.stateHash) }
+  mutating func add(_ machine: inout Machine) {
+    if seen.count < SearchLimits.states { seen.insert(machine.hashState()) }
   }
 }

@@ -25,7 +25,7 @@ package struct RandomExecution: Sendable {
     coverage.begin()
     drawQuotas(calls, cpus: generator.cpus, &scheduleStream)
     for _ in 0..<calls * Self.turnsPerCall {
-      guard !recorder.run.isStopped else { break }
+      guard !recorder.run.machine.verdict.isStopped else { break }
       let candidates = candidates(cpus: generator.cpus)
       guard !candidates.isEmpty else { break }
       let (cpu, burst) = scheduler.choose(among: candidates, &scheduleStream)
@@ -39,7 +39,7 @@ package struct RandomExecution: Sendable {
       scheduler.note(executed: recorder.run.steps - before)
       coverage.add(recorder.trail)
     }
-    coverage.add(recorder.run.machine)
+    coverage.add(&recorder.run.machine)
     recorder.finish()
   }
 

@@ -47,7 +47,7 @@ package struct Recorder: Sendable {
 
   /// Executes the staged end.
   package mutating func finish() {
-    if !run.isStopped { run.finish() }
+    if !run.machine.verdict.isStopped { run.finish() }
   }
 
   @inline(__always)

@@ -29,6 +29,12 @@ extension Machine {
   /// Equal on every machine and in every build; verdicts, counters of steps and the bytes a
   /// call has read are no part of it.
   package var stateHash: UInt64 {
+    var copy = self
+    return copy.hashState()
+  }
+
+  /// ``stateHash`` of a machine that is at hand to change.
+  package mutating func hashState() -> UInt64 {
     var hash: UInt64 = 0
     for pfn in pages.indices { hash ^= digest(pfn) }
     for file in files.indices { hash ^= digest(file) }
@@ -49,7 +55,7 @@ extension Machine {
     return hash ^ rest.value
   }
 
-  private func digest(_ id: PagemapID) -> UInt64 {
+  private mutating func digest(_ id: PagemapID) -> UInt64 {
     let pgmap = pagemaps[id]
     var digest = Digest(6, id.position)
     digest.mix(pgmap.references)
@@ -63,7 +69,7 @@ extension Machine {
     return digest.value
   }
 
-  private func digest(_ pfn: PFN) -> UInt64 {
+  private mutating func digest(_ pfn: PFN) -> UInt64 {
     let page = pages[pfn]
     var digest = Digest(1, pfn.position)
     digest.mix(page.refcount)
@@ -77,7 +83,7 @@ extension Machine {
     return digest.value
   }
 
-  private func digest(_ file: FileID) -> UInt64 {
+  private mutating func digest(_ file: FileID) -> UInt64 {
     let inode = files[file]
     var digest = Digest(2, file.position)
     digest.mix(
@@ -97,7 +103,7 @@ extension Machine {
     return digest.value
   }
 
-  private func digest(_ mm: MMID) -> UInt64 {
+  private mutating func digest(_ mm: MMID) -> UInt64 {
     let space = mms[mm]
     var digest = Digest(3, mm.position)
     digest.mix(space.isAlive ? 1 : 0, space.hasPinned ? 1 : 0, space.writeProtectSequence)
@@ -124,7 +130,7 @@ extension Machine {
       | (pte.isWritable ? 1 << 16 : 0) | (pte.isPMD ? 1 << 17 : 0) | (pte.isExclusive ? 1 << 18 : 0)
   }
 
-  private func digest(_ handle: HandleID) -> UInt64 {
+  private mutating func digest(_ handle: HandleID) -> UInt64 {
     let held = handles[handle]
     var digest = Digest(4, handle.position)
     digest.mix(held.state.rawValue, held.holder.rawValue, held.count, held.released)
@@ -140,7 +146,7 @@ extension Machine {
     return digest.value
   }
 
-  private func digest(_ cpu: CPUID) -> UInt64 {
+  private mutating func digest(_ cpu: CPUID) -> UInt64 {
     let state = cpus[cpu]
     var digest = Digest(5, cpu.position)
     digest.mix(

@@ -67,10 +67,11 @@ package struct HandleID: TableIndex {
 
 /// A fixed-capacity array held inline: no allocation, reset by assignment.
 package struct Table<Index: TableIndex, Element, let capacity: Int> {
-  var storage: InlineArray<capacity, Element>
+  @usableFromInline package var storage: InlineArray<capacity, Element>
 
   package init(repeating element: Element) { storage = InlineArray(repeating: element) }
 
+  @inlinable
   package subscript(index: Index) -> Element {
     @inline(__always) get { storage[Int(index.rawValue)] }
     @inline(__always) _modify { yield &storage[Int(index.rawValue)] }

@@ -65,6 +65,7 @@ package struct StorageError: Error, Equatable, Sendable {
     return switch errno {
     case ENOENT: isInput ? "check the name" : "create its directory first"
     case ELOOP: "its links lead to each other"
+    case EEXIST: "a file has this name; choose another"
     case ENOTDIR: "a part of the path is a file"
     case EACCES, EPERM:
       isInput ? "make it readable for this user" : "make the directory writable for this user"

@@ -8,24 +8,26 @@ import Programs
 
 /// `bench`: how fast the engine executes and judges steps.
 enum BenchCommand: Command {
+  static let programs = Option("programs", .number(1...1_000_000), "how many programs [10000]")
+
   static let name = "bench"
   static let summary = "measure how fast the engine executes and judges steps"
   static let discussion = """
-    Draws \(programs) fixed programs at full limits, shared among the protocols, and then executes
+    Draws fixed programs at full limits, shared among the protocols, and then executes
     them line by line with every invariant on, staged end included.  Only the execution is timed,
     in seconds of the processor.  The checksum combines the hashes of the states programs end in;
     it is the same on every machine and in every build.
     """
-  static let options = [Option.format]
+  static let options = [programs, Option.format]
   static let examples = [Example("pagefuzz bench", "steps per second, for each protocol")]
-
-  private static let programs = 10_000
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
     var total = Measurement(name: "all")
+    let programs = arguments.count(programs) ?? 10_000
     let share = programs / Protocol.all.count
     for (position, base) in Protocol.all.enumerated() {
       let rest = position == 0 ? programs % Protocol.all.count : 0
+      guard share + rest > 0 else { continue }
       let measured = Measurement(of: base, Workload.programs(of: base, count: share + rest))
       total.add(measured)
       try Output.line(arguments.isJSON ? measured.json.line : measured.text)

@@ -12,7 +12,7 @@ enum FuzzCommand: Command {
   static let `protocol` = VariantOption.option(
     "a protocol to fuzz [all of them]", isRepeated: true)
   static let time = Option("time", .duration, "how long [60s, without --executions]")
-  static let executions = Option("executions", .number(1...UInt64(Int.max)), "how many programs")
+  static let executions = Option("executions", .number(1...UInt64.max), "how many programs")
   static let seed = Option("seed", .number(), "where all randomness begins [1]")
   static let crashes = Option("crashes", .directory, "where findings are kept [crashes]")
   static let failOn = Option(

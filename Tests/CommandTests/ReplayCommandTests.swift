@@ -94,19 +94,33 @@ struct ReplayCommandTests {
   }
 
   /// What may stand in a file, the status it must end with, and what the message names.
-  static let contents: [(name: String, bytes: [UInt8], status: Int32, place: String)] = [
-    ("empty.prog", [], 65, "empty.prog:1:1: "),
-    ("junk.prog", (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ 13) }, 65, "junk.prog:"),
-    ("zeros.prog", [UInt8](repeating: 0, count: 512), 65, "zeros.prog:1:1: "),
-    ("huge.prog", [UInt8](repeating: 35, count: 1 << 21), 65, "huge.prog: "),
-    ("text.prog", Array("hello\n".utf8), 65, "text.prog:1:1: "),
-    ("version.prog", Array("# pagefuzz program 2\n".utf8), 65, "version.prog:1:"),
-    (
+  struct Content: Sendable, CustomTestStringConvertible {
+    var name: String
+    var bytes: [UInt8]
+    var status: Int32
+    var place: String
+    /// Some are megabytes.
+    var testDescription: String { name }
+
+    init(_ name: String, _ bytes: [UInt8], _ status: Int32, _ place: String) {
+      (self.name, self.bytes, self.status, self.place) = (name, bytes, status, place)
+    }
+  }
+  static let contents = [
+    Content("empty.prog", [], 65, "empty.prog:1:1: "),
+    Content(
+      "junk.prog", (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ 13) }, 65, "junk.prog:"),
+    Content("zeros.prog", [UInt8](repeating: 0, count: 512), 65, "zeros.prog:1:1: "),
+    Content("huge.prog", [UInt8](repeating: 35, count: 1 << 21), 65, "huge.prog: "),
+    Content("text.prog", Array("hello\n".utf8), 65, "text.prog:1:1: "),
+    Content("version.prog", Array("# pagefuzz program 2\n".utf8), 65, "version.prog:1:"),
+    Content(
       "unknown.prog", Array(clean.replacing("dax_fault", with: "dax_falut").utf8), 65,
       "unknown.prog:3:7: "
     ),
-    ("page.prog", Array(clean.replacing("file0:0", with: "file0:9").utf8), 65, "page.prog:3:"),
-    (
+    Content(
+      "page.prog", Array(clean.replacing("file0:0", with: "file0:9").utf8), 65, "page.prog:3:"),
+    Content(
       "handle.prog",
       Array(clean.replacing("dax_fault(mm0, file0:0, write)", with: "put_page(h1)").utf8),
       65, "handle.prog:3:"
@@ -116,14 +130,15 @@ struct ReplayCommandTests {
   @Test(
     "What is no program is refused with place and remedy, and the others go on",
     arguments: contents)
-  func refuses(name: String, bytes: [UInt8], status: Int32, place: String) throws {
+  func refuses(_ content: Content) throws {
     let scratch = try Scratch()
-    let bad = try scratch.write(bytes, to: name)
+    let bad = try scratch.write(content.bytes, to: content.name)
     let good = try scratch.write(Self.clean, to: "good.prog")
     let result = try Invoked.pagefuzz(["replay", bad, good])
-    #expect(result.status == status)
+    #expect(result.status == content.status)
+    let place = "\(scratch.path(""))/\(content.place)".replacing("//", with: "/")
     #expect(
-      result.errors.hasPrefix("pagefuzz: \(scratch.path(""))/\(place)".replacing("//", with: "/")),
+      result.errors.hasPrefix("pagefuzz: \(place)"),
       "\(result.errors)")
     #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
     #expect(result.output.contains("good.prog"))

@@ -110,7 +110,7 @@ enum DMA: Body {
 /// read(2) from the pipe that vmsplice filled: copies, then drops the references.
 enum PipeRead: Body {
   enum Step: UInt8, CaseIterable {
-    /// `copy_page_to_iter()`
+    /// `copy_page_to_iter()`; `pipe->mutex` keeps other readers from this page.
     case copy
     /// `generic_pipe_buf_release()`
     case release
@@ -138,17 +138,18 @@ enum PipeRead: Body {
       guard !isDone, m.handles[handle].released < m.handles[handle].count else {
         return finish(handle, &m)
       }
-      m.cpus[m.current].bytes[Int(m.frame.count)] = m.readThrough(
-        handle, Int(m.handles[handle].released))
+      let position = Int(m.handles[handle].released)
+      m.cpus[m.current].bytes[Int(m.frame.count)] = m.readThrough(handle, position)
+      m.handles[handle].released += 1
+      m.frame.pfn = m.handles[handle].pages[position]
+      m.frame.times = m.handles[handle].times
       m.frame.count += 1
       return .next(.release)
 
     case .release:
-      let pfn = m.handles[handle].pages[Int(m.handles[handle].released)]
-      m.handles[handle].released += 1
-      guard !pfn.isNone else { return .next(.copy) }
-      return m.enter(
-        PutPage.frame(m.owner(of: pfn), .get, times: m.handles[handle].times), then: Step.copy)
+      guard !m.frame.pfn.isNone else { return .next(.copy) }
+      let page = m.owner(of: m.frame.pfn)
+      return m.enter(PutPage.frame(page, .get, times: m.frame.times), then: Step.copy)
     }
   }
 

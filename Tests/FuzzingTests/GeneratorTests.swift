@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+
+import PageLifecycle
+import Programs
+import Testing
+
+@testable import Fuzzing
+
+/// Random programs, each with the run that drew it.
+struct Drawn {
+  var program: Program
+  var hash: UInt64
+  var verdict: Verdict
+
+  /// Programs of any size under a variant, as a campaign draws them.
+  static func programs(_ variant: Variant, count: Int, calls: Int = 10) -> [Drawn] {
+    var generator = Generator(Generator.Options())
+    var execution = RandomExecution(on: Machine(variant.rules))
+    return (1...count).map { number in
+      var planning = Random.stream(seed: 5, .protocols, UInt64(number))
+      var stream = Random.stream(seed: 5, .calls, UInt64(number))
+      var schedule = Random.stream(seed: 5, .schedule, UInt64(number))
+      generator.options.boot = number % 2 == 0 ? Boot() : .full
+      generator.reswarm(&planning)
+      var scheduler = RandomWalk(burst: 1 << (number % 6))
+      execution.execute(
+        on: Machine(variant.rules, generator.options.boot), calls: calls, generator, &scheduler,
+        &stream, &schedule)
+      return Drawn(
+        program: Program(
+          variant, boot: generator.options.boot, instructions: execution.instructions),
+        hash: execution.run.machine.stateHash, verdict: execution.run.machine.verdict)
+    }
+  }
+}
+
+@Suite("Random programs")
+struct GeneratorTests {
+  @Test("Each prints, parses back to itself, and does what it did", arguments: Protocol.all)
+  func roundTrip(base: Protocol) throws {
+    for drawn in Drawn.programs(Variant(base), count: 150) {
+      let text = drawn.program.description
+      let parsed = try ProgramParser.parse(Array(text.utf8), file: "drawn.prog")
+      #expect(parsed.instructions == drawn.program.instructions, "\(text)")
+      #expect(parsed.repairingHandles() == parsed, "a handle nobody assigned: \(text)")
+      let report = Execution.run(parsed)
+      #expect(report.machine.stateHash == drawn.hash, "\(text)")
+      #expect(report.verdict.all == drawn.verdict.all, "\(text)")
+    }
+  }
+
+  @Test("Every operation is drawn, but none that uses a handle before there is one")
+  func everyOperation() {
+    for operation in Procedure.operations {
+      let usesHandle = operation.signature?.parameters.contains(.handle) ?? false
+      var options = Generator.Options()
+      options.operations = usesHandle ? [operation, .load] : [operation]
+      let generator = Generator(options)
+      var random = Random(seed: 9)
+      var machine = Machine(Variant(Protocol.all[0]).rules)
+      for _ in 0..<20 {
+        let drawn = generator.call(for: &machine, on: CPUID(0), &random).operation
+        #expect(drawn == (usesHandle ? .load : operation))
+      }
+    }
+  }
+
+  @Test("Operands are within the machine, and calls are typed")
+  func ranges() {
+    for drawn in Drawn.programs(Variant(Protocol.all[0]), count: 100) {
+      for call in drawn.program.instructions.compactMap(\.call) {
+        #expect(call.handle.position < Limits.handles)
+        #expect(call.page.position < Int(drawn.program.boot.filePages))
+        #expect(call.file.position < Int(drawn.program.boot.files))
+      }
+    }
+  }
+}
