@@ -131,24 +131,24 @@ enum PipeRead: Body {
     switch step {
     case .copy:
       guard isUseful(m.call, in: &m) else {
-        m.value = Outcome(.badHandle)
+        m.value = m.frame.count > 0 ? Outcome(Int(m.frame.count)) : Outcome(.badHandle)
         return .finish
       }
       let isDone = m.frame.count == min(m.call.pages, UInt8(Limits.handlePages))
-      guard !isDone, m.handles[handle].released < m.handles[handle].count else {
-        return finish(handle, &m)
-      }
-      m.cpus[m.current].bytes[Int(m.frame.count)] = m.readThrough(
-        handle, Int(m.handles[handle].released))
+      let position = Int(m.handles[handle].released)
+      guard !isDone, position < Int(m.handles[handle].count) else { return finish(handle, &m) }
+      m.cpus[m.current].bytes[Int(m.frame.count)] = m.readThrough(handle, position)
       m.frame.count += 1
+      // The pipe's mutex: this buffer is taken, another reader gets the next one.
+      m.frame.pfn = m.handles[handle].pages[position]
+      m.frame.times = m.handles[handle].times
+      m.handles[handle].released += 1
       return .next(.release)
 
     case .release:
-      let pfn = m.handles[handle].pages[Int(m.handles[handle].released)]
-      m.handles[handle].released += 1
-      guard !pfn.isNone else { return .next(.copy) }
-      return m.enter(
-        PutPage.frame(m.owner(of: pfn), .get, times: m.handles[handle].times), then: Step.copy)
+      guard !m.frame.pfn.isNone else { return .next(.copy) }
+      let frame = PutPage.frame(m.owner(of: m.frame.pfn), .get, times: m.frame.times)
+      return m.enter(frame, then: Step.copy)
     }
   }
 
