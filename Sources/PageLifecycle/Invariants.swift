@@ -361,7 +361,9 @@ extension Machine {
       return isGone ? (.I14, .page(pfn), nil) : nil
     case .handedOut(let pfn):
       let page = pages[pfn]
-      let isFresh = page.refcount == 1 && page.mapcount == 0 && page.mapping == .none
+      let passing = ledger[pfn][.speculative] + ledger[pfn][.migration]
+      let isFresh =
+        page.refcount == 1 + passing && page.mapcount == 0 && page.mapping == .none
       return isFresh ? nil : (.I15, .page(pfn), nil)
     case .freedWithoutOwner(let pfn): return (.I16, .page(pfn), nil)
     case .unchargedOnLRU(let pfn): return (.I17, .page(pfn), nil)

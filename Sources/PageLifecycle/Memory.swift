@@ -69,6 +69,8 @@ package struct VMA: Sendable {
   /// What a private mapping's own copies ought to read: the ideal book of data.
   package var copies = Bits<PageIndex>()
   package var copyValues = PerFilePage<UInt8>(repeating: 0)
+  /// The page each of them lies in, also while no entry names it.
+  package var backing = PerFilePage<PFN>(repeating: .none)
 
   @inline(__always)
   package func filePage(_ page: PageIndex) -> PageIndex { offset + page.position }

@@ -83,7 +83,7 @@ package struct DevPagemap: Sendable {
   package var lock = RWLock()
   /// The free list: its first page; `zone_device_data` names the next.
   package var firstFree = PFN.none
-  /// Pages taken off the list that do not hold the pgmap yet.
+  /// Pages taken off the list that do not hold the pgmap yet, and faults in progress.
   package var allocating: UInt8 = 0
   /// The driver hands out no more pages.
   package var isRemoving = false

@@ -119,7 +119,8 @@ extension Machine {
       digest.mix(vma.pages.rawValue | vma.copies.rawValue << 32)
       digest.mix(UInt64(vma.kind.rawValue))
       for page in vma.ptes.indices {
-        digest.mix(Self.bits(vma.ptes[page]) << 8 | UInt64(vma.copyValues[page]))
+        digest.mix(Self.bits(vma.ptes[page]) << 16 | UInt64(vma.copyValues[page]))
+        digest.mix(UInt64(vma.backing[page].rawValue))
       }
     }
     return digest.value

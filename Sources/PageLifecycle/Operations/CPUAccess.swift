@@ -130,7 +130,7 @@ extension Machine {
       return
     }
     let vma = mms[origin.mm].vmas[origin.mapping]
-    guard vma.ptes[origin.page].pfn == pfn, vma.copies.contains(origin.page) else { return }
+    guard vma.backing[origin.page] == pfn, vma.copies.contains(origin.page) else { return }
     mms[origin.mm].vmas[origin.mapping].copyValues[origin.page] = value
   }
 

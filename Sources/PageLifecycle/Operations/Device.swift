@@ -85,7 +85,7 @@ enum MemunmapPages: Body {
   enum Step: UInt8, CaseIterable {
     /// what a repaired unbind does before all: unmount, or fail with -EBUSY
     case unmount
-    /// the driver hands out no more pages; `kill_dev_dax()`
+    /// the driver hands out no more pages; `kill_dax()`, `synchronize_srcu(&dax_srcu)`
     case stopAllocating, unlockDriver, waitForAllocations, unmapDeviceDAX
     /// what a repaired unbind of a device-dax device does: fail while somebody holds its pages
     case checkHolders
@@ -174,7 +174,7 @@ enum MemunmapPages: Body {
 
     case .unlockDriver:
       m.release(.driver(id))
-      return .next(id == .dax0 ? .unmapDeviceDAX : .waitForAllocations)
+      return .next(.waitForAllocations)
 
     case .waitForAllocations:
       guard m.pagemaps[id].allocating == 0 || !m.obeys(.stopsAllocatingFirst) else {
@@ -182,7 +182,7 @@ enum MemunmapPages: Body {
         return .wait
       }
       if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
-      return .next(.killReference)
+      return .next(id == .dax0 ? .unmapDeviceDAX : .killReference)
 
     case .unmapDeviceDAX:
       while Int(m.frame.count) < Limits.mms * Limits.mappings {

@@ -65,10 +65,12 @@ enum MmapMemory: Body {
 /// Registers: mm, mapping, page; pfn.
 enum DeviceDAXFault: Body {
   enum Step: UInt8, CaseIterable {
-    /// `dax_set_mapping()`
-    case setMapping
+    /// `dax_read_lock()`, `dax_alive()`
+    case lockDevice
     /// `vmf_insert_page_mkwrite()`, `vmf_insert_mixed()`
     case lockPageTable, checkPTE, addRmap, setPTE, unlockPageTable
+    /// `dax_read_unlock()`
+    case unlockDevice
   }
 
   static func frame(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) -> Frame {
@@ -81,12 +83,12 @@ enum DeviceDAXFault: Body {
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let (mm, mapping, page, pfn) = (m.frame.mm, m.frame.mapping, m.frame.page, m.frame.pfn)
     switch step {
-    case .setMapping:
-      // dev_dax_huge_fault() looks whether the device is still alive.
+    case .lockDevice:
       guard m.pagemaps[.dax0].state == .live, !m.pagemaps[.dax0].isRemoving else {
         m.value = Outcome(.sigbus)
         return .finish
       }
+      m.pagemaps[.dax0].allocating += 1
       m.value = .ok
       return .next(.lockPageTable)
 
@@ -113,6 +115,10 @@ enum DeviceDAXFault: Body {
 
     case .unlockPageTable:
       m.release(.pageTable(mm))
+      return .next(.unlockDevice)
+
+    case .unlockDevice:
+      m.pagemaps[.dax0].allocating -= 1
       return .finish
     }
   }

@@ -10,7 +10,7 @@ enum MigrateUnmap: Body {
     /// `folio_isolate_lru()`, and `folio_put()` of the reference of collection
     case isolate, getIsolated, putCollected
     /// `try_to_migrate()`: for every process that maps the page
-    case nextMM, lockPageTable, clearPTE, setMigrationPTE, removeRmap, putMapping
+    case nextMM, lockPageTable, clearPTE, restorePTE, setMigrationPTE, removeRmap, putMapping
     case flushTLB, unlockPageTable
     /// `migrate_vma_check_page()`
     case checkPage
@@ -89,11 +89,27 @@ enum MigrateUnmap: Body {
         m.cpus[m.current].gathered[m.frame.page] = m.frame.pte
         m.cpus[m.current].stale.insert(m.frame.page)
       }
+      let isExclusive = m.pages[pfn].flags.contains(.anonExclusive)
+      if isExclusive && m.maybePinned(pfn) && m.obeys(.leavesPinnedPages) {
+        return .next(.restorePTE)
+      }
+      m.frame.pte.isExclusive = isExclusive
+      m.share(pfn)
       return .next(.setMigrationPTE)
 
+    case .restorePTE:
+      // It may be pinned: it stays mapped, and the check refuses it.
+      m.ledger.drop(.gather, of: pfn)
+      m.frame.pte.isExclusive = false
+      m.setPTE(mm, mapping, page, m.frame.pte)
+      m.cpus[m.current].gathered[page] = .none
+      return .next(.flushTLB)
+
     case .setMigrationPTE:
+      let pte = m.frame.pte
       m.setPTE(
-        mm, mapping, page, .migration(pfn, writable: m.frame.pte.isWritable, exclusive: false))
+        mm, mapping, page,
+        .migration(pfn, writable: pte.isWritable, exclusive: pte.isExclusive))
       return .next(.removeRmap)
 
     case .removeRmap:

@@ -180,7 +180,18 @@ extension Machine {
     let pfn = handles[handle].pages[position]
     guard !pfn.isNone else { return }
     memory[pfn] = value
-    remember(value, at: handles[handle].origins[position], pfn)
+    guard handles[handle].holder != .pin, pages[pfn].type != .fsdax else {
+      return remember(value, at: handles[handle].origins[position], pfn)
+    }
+    // FOLL_GET promises nothing of a page that fork shares: whoever has it sees the write.
+    for mm in mms.indices {
+      for mapping in mms[mm].vmas.indices {
+        for page in mms[mm].vmas[mapping].backing.indices
+        where mms[mm].vmas[mapping].backing[page] == pfn {
+          mms[mm].vmas[mapping].copyValues[page] = value
+        }
+      }
+    }
   }
 
   /// What the memory a reference was taken for ought to hold, while the page still is it.
@@ -190,7 +201,7 @@ extension Machine {
       return isStill ? files[origin.file].contents[origin.page] : nil
     }
     let vma = mms[origin.mm].vmas[origin.mapping]
-    let isStill = vma.ptes[origin.page].pfn == pfn && vma.copies.contains(origin.page)
+    let isStill = vma.backing[origin.page] == pfn && vma.copies.contains(origin.page)
     return isStill ? vma.copyValues[origin.page] : nil
   }
 }

@@ -165,6 +165,7 @@ extension Machine {
         part, isFirst: offset == 0, 1, mms[mm].vmas[mapping].file,
         mms[mm].vmas[mapping].filePage(first + offset))
       mms[mm].vmas[mapping].ptes[first + offset] = part
+      if part.isMapping { mms[mm].vmas[mapping].backing[first + offset] = part.pfn }
     }
   }
 
