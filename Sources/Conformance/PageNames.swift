@@ -129,6 +129,7 @@ extension Machine {
     case .pageTable: "page_table_lock"
     case .pages: "pages_lock"
     case .driver: "driver_lock"
+    case .mappingTree: "i_mmap_lock"
     }
   }
 }

@@ -30,6 +30,8 @@ package struct LockID: Equatable, Hashable, Sendable {
     case pages
     /// A driver's lock of its free list, or a pool's; a spinlock.
     case driver
+    /// `mapping->i_mmap_rwsem`: which VMAs map a file, or a device.
+    case mappingTree
   }
   package var rawValue: UInt8
   package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -42,6 +44,8 @@ package struct LockID: Equatable, Hashable, Sendable {
   static func inode(_ file: FileID) -> Self { Self(.inode, file.rawValue) }
   static func invalidate(_ file: FileID) -> Self { Self(.invalidate, file.rawValue) }
   static func pages(_ file: FileID) -> Self { Self(.pages, file.rawValue) }
+  static func mappingTree(_ vma: VMA) -> Self { Self(.mappingTree, vma.file.rawValue & 3) }
+  static func mappingTree(_ file: FileID) -> Self { Self(.mappingTree, file.rawValue & 3) }
   static func driver(_ pagemap: PagemapID) -> Self { Self(.driver, pagemap.rawValue) }
   static func mmap(_ mm: MMID) -> Self { Self(.mmap, mm.rawValue) }
   static func pageTable(_ mm: MMID) -> Self { Self(.pageTable, mm.rawValue) }
@@ -57,6 +61,7 @@ extension Machine {
       case .mmap: mms[MMID(rawValue: lock.index)].lock
       case .pageTable: mms[MMID(rawValue: lock.index)].pageTableLock
       case .driver: pagemaps[PagemapID(rawValue: lock.index)].lock
+      case .mappingTree: mappingTrees[Int(lock.index)]
       }
     }
     @inline(__always) _modify {
@@ -67,6 +72,7 @@ extension Machine {
       case .mmap: yield &mms[MMID(rawValue: lock.index)].lock
       case .pageTable: yield &mms[MMID(rawValue: lock.index)].pageTableLock
       case .driver: yield &pagemaps[PagemapID(rawValue: lock.index)].lock
+      case .mappingTree: yield &mappingTrees[Int(lock.index)]
       }
     }
   }

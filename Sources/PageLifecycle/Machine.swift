@@ -81,6 +81,8 @@ package struct Machine: Sendable {
   package var memory = PerPage<UInt8>(repeating: 0)
   package var ledger = Ledger()
   package var files = PerFile<File>(repeating: File())
+  /// The `i_mmap_rwsem` of each file; the last is that of what is no file.
+  var mappingTrees = InlineArray<4, RWLock>(repeating: RWLock())
   package var mms = PerMM<MM>(repeating: MM())
   package var handles = PerHandle<Handle>(repeating: Handle())
   package var pagemaps = PerPagemap<DevPagemap>(repeating: DevPagemap())

@@ -51,6 +51,11 @@ extension Machine {
     rest.mix(blockChoiceCount, pageChoiceCount, isEnding ? 1 : 0)
     for position in 0..<Int(blockChoiceCount) { rest.mix(UInt64(blockChoices[position].rawValue)) }
     for position in 0..<Int(pageChoiceCount) { rest.mix(UInt64(pageChoices[position].rawValue)) }
+    for position in 0..<4 {
+      rest.mix(
+        UInt64(mappingTrees[position].writer) | UInt64(mappingTrees[position].readers.rawValue) << 8
+      )
+    }
     for id in pagemaps.indices { hash ^= digest(id) }
     return hash ^ rest.value
   }

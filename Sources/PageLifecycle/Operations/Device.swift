@@ -86,7 +86,7 @@ enum MemunmapPages: Body {
     /// what a repaired unbind does before all: unmount, or fail with -EBUSY
     case unmount
     /// the driver hands out no more pages; `kill_dax()`, `synchronize_srcu(&dax_srcu)`
-    case stopAllocating, unlockDriver, waitForAllocations, unmapDeviceDAX
+    case stopAllocating, unlockDriver, waitForAllocations, lockTree, unmapDeviceDAX
     /// what a repaired unbind of a device-dax device does: fail while somebody holds its pages
     case checkHolders
     /// `percpu_ref_kill()`
@@ -135,7 +135,8 @@ enum MemunmapPages: Body {
       }
       return .next(.killReference)
 
-    case .stopAllocating, .unlockDriver, .waitForAllocations, .unmapDeviceDAX, .checkHolders:
+    case .stopAllocating, .unlockDriver, .waitForAllocations, .lockTree, .unmapDeviceDAX,
+      .checkHolders:
       return stop(step, &m)
 
     case .killReference:
@@ -182,7 +183,10 @@ enum MemunmapPages: Body {
         return .wait
       }
       if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
-      return .next(id == .dax0 ? .unmapDeviceDAX : .killReference)
+      return .next(id == .dax0 ? .lockTree : .killReference)
+
+    case .lockTree:
+      return m.acquire(.mappingTree(FileID.none), .shared) ? .next(.unmapDeviceDAX) : .wait
 
     case .unmapDeviceDAX:
       while Int(m.frame.count) < Limits.mms * Limits.mappings {
@@ -194,6 +198,7 @@ enum MemunmapPages: Body {
           ZapRange.frame(mm, mapping, 0..<Limits.filePages, .evenCows),
           then: Step.unmapDeviceDAX)
       }
+      m.release(.mappingTree(FileID.none), .shared)
       return .next(.checkHolders)
 
     default:

@@ -192,7 +192,7 @@ enum Exit: Body {
     /// `mmap_write_lock()`
     case lockMM
     /// `unmap_vmas()`, `unlink_file_vma()`
-    case zapVMA, unlinkVMA
+    case zapVMA, lockTree, unlinkVMA
     /// `mmput()`
     case unlockMM
     /// `fput()` of every file that was mapped
@@ -219,11 +219,14 @@ enum Exit: Body {
         guard m.mms[mm].vmas[mapping].isFree else {
           let flags: CallFlags = [.evenCows, .forgetsCopies]
           return m.enter(
-            ZapRange.frame(mm, mapping, 0..<Limits.filePages, flags), then: Step.unlinkVMA)
+            ZapRange.frame(mm, mapping, 0..<Limits.filePages, flags), then: Step.lockTree)
         }
         m.frame.mapping = MappingID(mapping.position + 1)
       }
       return .next(.unlockMM)
+
+    case .lockTree:
+      return m.lockTree(of: mm, m.frame.mapping) ? .next(.unlinkVMA) : .wait
 
     case .unlinkVMA:
       m.unlink(mm, m.frame.mapping, 0..<Limits.filePages)

@@ -67,7 +67,7 @@ enum Munmap: Body {
     /// `unmap_vmas()`
     case zap
     /// `unlink_file_vma()`
-    case unlinkVMA
+    case lockTree, unlinkVMA
     /// `mmap_write_unlock()`
     case unlockMM
     /// `____fput()`
@@ -99,7 +99,10 @@ enum Munmap: Body {
       m.frame.page = PageIndex(pages.lowerBound)
       m.frame.end = PageIndex(pages.upperBound)
       let flags: CallFlags = [.evenCows, .forgetsCopies]
-      return m.enter(ZapRange.frame(mm, mapping, pages, flags), then: Step.unlinkVMA)
+      return m.enter(ZapRange.frame(mm, mapping, pages, flags), then: Step.lockTree)
+
+    case .lockTree:
+      return m.lockTree(of: mm, m.frame.mapping) ? .next(.unlinkVMA) : .wait
 
     case .unlinkVMA:
       m.unlink(mm, m.frame.mapping, m.frame.page.position..<m.frame.end.position)
@@ -256,8 +259,17 @@ extension Machine {
     return (address.mapping, first..<end)
   }
 
+  /// `i_mmap_lock_write()`: whoever goes through the VMAs of a file is done with this one.
+  mutating func lockTree(of mm: MMID, _ mapping: MappingID) -> Bool {
+    let vma = mms[mm].vmas[mapping]
+    guard vma.kind == .file || vma.kind == .deviceDAX else { return true }
+    return acquire(.mappingTree(vma))
+  }
+
   /// Takes pages out of a VMA; the VMA itself goes with the last of them.
   mutating func unlink(_ mm: MMID, _ mapping: MappingID, _ pages: Range<Int>) {
+    let vma = mms[mm].vmas[mapping]
+    if vma.kind == .file || vma.kind == .deviceDAX { release(.mappingTree(vma)) }
     for page in pages { mms[mm].vmas[mapping].pages.remove(PageIndex(page)) }
     if mms[mm].vmas[mapping].pages.isEmpty { mms[mm].vmas[mapping] = VMA() }
   }

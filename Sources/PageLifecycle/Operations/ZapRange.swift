@@ -198,8 +198,12 @@ extension Machine {
 /// Registers: file, page ..< end in pages of the file, flags.
 enum UnmapMappingRange: Body {
   enum Step: UInt8, CaseIterable {
+    /// `i_mmap_lock_read()`
+    case lockTree
     /// `vma_interval_tree_foreach()`
     case nextVMA
+    /// `i_mmap_unlock_read()`
+    case unlockTree
   }
 
   static func frame(_ file: FileID, _ pages: Range<Int>, _ flags: CallFlags) -> Frame {
@@ -212,6 +216,17 @@ enum UnmapMappingRange: Body {
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let tree = LockID.mappingTree(m.frame.file)
+    switch step {
+    case .lockTree: return m.acquire(tree, .shared) ? .next(.nextVMA) : .wait
+    case .nextVMA: return nextVMA(&m)
+    case .unlockTree:
+      m.release(tree, .shared)
+      return .finish
+    }
+  }
+
+  private static func nextVMA(_ m: inout Machine) -> Transition<Step> {
     while Int(m.frame.count) < Limits.mms * Limits.mappings {
       let mm = MMID(Int(m.frame.count) / Limits.mappings)
       let mapping = MappingID(Int(m.frame.count) % Limits.mappings)
@@ -224,6 +239,6 @@ enum UnmapMappingRange: Body {
       return m.enter(
         ZapRange.frame(mm, mapping, first..<end, m.frame.flags), then: Step.nextVMA)
     }
-    return .finish
+    return .next(.unlockTree)
   }
 }
