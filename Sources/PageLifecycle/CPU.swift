@@ -80,6 +80,8 @@ package struct CPU: Sendable {
   package var lookups: Int16 = 0
   /// Faults of this call so far.
   package var retries: UInt8 = 0
+  /// During all of them nobody else could run.
+  package var retriesAlone = true
   /// The bytes the last reading call saw, in order.
   package var bytes = InlineArray<4, UInt8>(repeating: 0)
   /// `mmu_gather`: PTEs cleared and not yet put; stale in other TLBs until flushed.

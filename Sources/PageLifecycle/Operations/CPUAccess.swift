@@ -69,10 +69,15 @@ enum CPUAccess: Body {
 
 extension Machine {
   /// Counts a fault of this call; false at the limit, where the call gives up.
+  ///
+  /// That breaks a promise only where nobody else could have run and let the fault through.
   mutating func mayRetry() -> Bool {
     cpus[current].retries += 1
+    for cpu in cpus.indices where cpu != current && canRun(cpu) {
+      cpus[current].retriesAlone = false
+    }
     guard cpus[current].retries > Limits.retries else { return true }
-    emit(.retriedTooOften)
+    if cpus[current].retriesAlone { emit(.retriedTooOften) }
     value = Outcome(.fault)
     return false
   }
