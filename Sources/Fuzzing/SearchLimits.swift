@@ -5,7 +5,7 @@ package enum SearchLimits {
   /// Calls of the longest programs a campaign draws.
   package static let programCalls = 24
   /// Calls of the longest program of a campaign's beginning: short ones first.
-  package static let firstCalls = 4
+  package static let firstCalls = 8
   /// Programs of one protocol after which the longest may have one call more.
   package static let programsPerLength = 64
   /// Distinct states a campaign counts; beyond them the count stays.

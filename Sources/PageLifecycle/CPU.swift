@@ -87,6 +87,8 @@ package struct CPU: Sendable {
   package var retries: UInt8 = 0
   /// Faults of this call that ended without anything done or waited for.
   package var spins: UInt8 = 0
+  /// During all of them nobody else could run.
+  package var retriesAlone = true
   /// The bytes the last reading call saw, in order.
   package var bytes = InlineArray<4, UInt8>(repeating: 0)
   /// `mmu_gather`: PTEs cleared and not yet put; stale in other TLBs until flushed.

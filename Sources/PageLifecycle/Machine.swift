@@ -167,8 +167,7 @@ package struct Machine: Sendable {
     cpus[cpu].frame.mm = call.mm
     cpus[cpu].depth = 0
     cpus[cpu].value = .ok
-    cpus[cpu].retries = 0
-    cpus[cpu].spins = 0
+    (cpus[cpu].retries, cpus[cpu].retriesAlone, cpus[cpu].spins) = (0, true, 0)
     cpus[cpu].isSignalled = false
   }
 

@@ -131,7 +131,7 @@ package struct Signature: Sendable {
   package var parameters: [Parameter]
   /// The call leaves pages in a handle the program names.
   package var yieldsHandle = false
-  /// Share among randomly generated calls.
+  /// Share among randomly generated calls; zero where only a recording knows when it happens.
   package var weight = 4
   /// What has to be modelled for it.
   package var domain = Domain.memory

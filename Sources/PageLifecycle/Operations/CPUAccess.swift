@@ -70,10 +70,14 @@ enum CPUAccess: Body {
 extension Machine {
   /// Counts a fault of this call; false at the limit, where the call gives up.
   ///
-  /// Most retries wait for somebody who is about to finish, and end when that one runs.
+  /// That breaks a promise only where nobody else could have run and let the fault through.
   mutating func mayRetry() -> Bool {
     cpus[current].retries += 1
+    for cpu in cpus.indices where cpu != current && canRun(cpu) {
+      cpus[current].retriesAlone = false
+    }
     guard cpus[current].retries > Limits.retries else { return true }
+    if cpus[current].retriesAlone { emit(.retriedTooOften) }
     value = Outcome(.fault)
     return false
   }

@@ -128,8 +128,7 @@ enum MemunmapPages: Body {
         return .finish
       }
       guard id == .pmem0 else { return .next(.stopAllocating) }
-      let isBusy = m.files.indices.contains { m.isInUse($0) || m.files[$0].isEvicting }
-      guard !m.obeys(.drainsBeforeUnbind) || !isBusy else {
+      guard mayUnmount(&m) else {
         m.value = Outcome(.busy)
         return .finish
       }
@@ -140,8 +139,14 @@ enum MemunmapPages: Body {
       return stop(step, &m)
 
     case .killReference:
-      guard m.pagemaps[id].state == .live else {
+      // The driver core's device lock keeps an unbind from a bind that is under way.
+      guard m.pagemaps[id].state == .live, id != .pmem0 || !m.pagemaps[id].isRemoving else {
         m.value = Outcome(.noDevice)
+        return .finish
+      }
+      // Nobody opens a file, or reclaims an inode, of a file system that is being unmounted.
+      guard id != .pmem0 || mayUnmount(&m) else {
+        m.value = Outcome(.busy)
         return .finish
       }
       m.pagemaps[id].state = .dying
@@ -247,6 +252,11 @@ enum MemunmapPages: Body {
       m.value = .ok
       return .finish
     }
+  }
+
+  private static func mayUnmount(_ m: inout Machine) -> Bool {
+    guard m.obeys(.drainsBeforeUnbind) else { return true }
+    return !m.files.indices.contains { m.isInUse($0) || m.files[$0].isEvicting }
   }
 
   private static func evictNext(_ m: inout Machine) -> Transition<Step> {
@@ -394,7 +404,7 @@ enum ConvertUnwritten: Body {
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "convert_unwritten", parameters: [.filePage], weight: 1,
+      name: "convert_unwritten", parameters: [.filePage], weight: 0,
       domain: .fsdax, summary: "the file system writes zeroes to an unwritten block")
   }
 

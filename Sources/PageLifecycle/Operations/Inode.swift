@@ -110,6 +110,10 @@ enum Unlink: Body {
         m.value = Outcome(m.files[file].isLinked ? .busy : .noEntry)
         return .finish
       }
+      guard !m.isUnmounted() else {
+        m.value = Outcome(.noDevice)
+        return .finish
+      }
       m.files[file].isAlive = true
       m.files[file].callers += 1
       return .next(.lockInode)
@@ -138,6 +142,11 @@ enum Unlink: Body {
 }
 
 extension Machine {
+  /// The file system is drained for an unbind, or gone with its device.
+  mutating func isUnmounted() -> Bool {
+    obeys(.drainsBeforeUnbind) && pgmap.state != .live
+  }
+
   /// A descriptor, a mapping or a call in flight holds the inode.
   mutating func isInUse(_ file: FileID) -> Bool {
     files[file].descriptors > 0 || files[file].callers > 0 || isMapped(file)
@@ -218,7 +227,8 @@ enum EvictInode: Body {
     switch step {
     case .begin:
       guard m.cpus[m.current].depth == 0 else { return .next(.breakLayouts) }
-      guard isUseful(m.call, in: &m), !m.files[file].isEvicting else {
+      // The shrinker leaves a file system alone that is being unmounted: `s_umount`.
+      guard isUseful(m.call, in: &m), !m.files[file].isEvicting, !m.isUnmounted() else {
         m.value = Outcome(.busy)
         return .finish
       }
