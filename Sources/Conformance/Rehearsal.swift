@@ -238,6 +238,7 @@ struct Rehearsal {
     case .gracePeriod: "grace_period"
     case .pageLock: "page_lock"
     case .driver: "driver"
+    case .eviction: "eviction"
     case .none: "running"
     }
   }

@@ -12,6 +12,8 @@ package struct Wait: Equatable, Sendable {
     case pageIdle
     /// The last reference of the pgmap.
     case pagemap
+    /// An inode that somebody else evicts.
+    case eviction
     /// Calls into a driver that is being removed.
     case driver
     /// The page lock, PG_locked.

@@ -42,7 +42,7 @@ package enum Holder: UInt8, CaseIterable, Sendable {
     case .driver: "driver"
     case .migration: "migration"
     case .isolation: "isolation"
-    case .faultPage: "fault-page"
+    case .faultPage: "fault_page"
     }
   }
 }

@@ -187,6 +187,7 @@ extension Machine {
       return wait.isWoken || !cpus[cpu].isAsleep
         || (wait.isInterruptible && cpus[cpu].isSignalled)
     case .pagemap: return pagemaps[PagemapID(rawValue: wait.object)].references == 0
+    case .eviction: return !files[FileID(rawValue: wait.object)].isEvicting
     case .driver: return pagemaps[PagemapID(rawValue: wait.object)].allocating == 0
     case .pageLock: return !pages[PFN(rawValue: wait.object)].flags.contains(.locked)
     case .gracePeriod: return !cpus.indices.contains { cpus[$0].hasInterruptsOff }

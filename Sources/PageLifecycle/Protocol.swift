@@ -31,6 +31,7 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case splitsFolioOnDelete
   case getsBeforeMapping
   case wakesWhenOnlyMapped
+  case writesReplaceHoles
   // Devices with pages of their own
   case countsBeforeListing
   case waitsForPagesInUse

@@ -52,6 +52,7 @@ extension Protocol {
     design: Rules(),
     knownBugs: [
       KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3"),
+      KnownBug(.writesReplaceHoles, "found by pagefuzz, in no recording"),
       KnownBug(.wakesWhenOnlyMapped, "found by pagefuzz, then seen in 32 recorded sequences"),
       KnownBug(.sleepsOnFaultPageLock, "a69d1ab971a6"),
       KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
@@ -77,6 +78,7 @@ extension Protocol {
     KnownBug(.examinesLockedEntries, "6be3e21d25ca, fixed in v6.15"),
     KnownBug(.waitsAtEviction, "0e2f80afcfa6, fixed in v6.15"),
     KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 6.12"),
+    KnownBug(.writesReplaceHoles, "found by pagefuzz, in no recording"),
     KnownBug(.locksFaultPage, "1afaeb8293c9, fixed in v6.15"),
     KnownBug(.grantsNoSlack, "read in 5.19 to 6.12"),
     KnownBug(.leavesMigratedOffLRU, "41cddf83d8b0, fixed in v6.14"),

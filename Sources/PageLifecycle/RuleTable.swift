@@ -135,6 +135,11 @@ extension Rule {
           "a page that was faulted in again during the wait is idle once only mappings hold it",
           [.I56], "found by pagefuzz; traces of 7.2.13, fsdax-007 event 29"
         )
+      case .writesReplaceHoles:
+        (
+          "M-HOLEWRITE", "a write through a file takes the zero page away whoever got the block",
+          [.I54], "found by pagefuzz; dax_iomap_rw() looks at IOMAP_F_NEW only"
+        )
       case .countsBeforeListing:
         (
           "M-P2PFREE1", "a freed page has the count of a free one before its pool lists it",

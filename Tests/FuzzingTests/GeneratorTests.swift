@@ -54,10 +54,11 @@ struct GeneratorTests {
     for operation in Procedure.operations where operation.signature?.weight != 0 {
       let usesHandle = operation.signature?.parameters.contains(.handle) ?? false
       var options = Generator.Options()
+      options.boot = .full
       options.operations = usesHandle ? [operation, .load] : [operation]
       let generator = Generator(options)
       var random = Random(seed: 9)
-      var machine = Machine(Variant(Protocol.all[0]).rules)
+      var machine = Machine(Variant(Protocol.all[0]).rules, .full)
       for _ in 0..<20 {
         let drawn = generator.call(for: &machine, on: CPUID(0), &random).operation
         #expect(drawn == (usesHandle ? .load : operation))

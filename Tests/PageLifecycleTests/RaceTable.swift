@@ -183,7 +183,7 @@ extension Race {
     Race(
       name: "unbind against gup",
       setup: ["cpu0  dax_fault(mm0, file0:0, write)"],
-      calls: [["memunmap_pages()"], ["h0 = gup_fast(mm0, file0:0, write)"]],
+      calls: [["memunmap_pages(pmem0)"], ["h0 = gup_fast(mm0, file0:0, write)"]],
       rules: [.drainsBeforeUnbind])
   ]
 }

@@ -43,7 +43,7 @@ struct ErrorTests {
     Case("cpu0  punch_hole(file0)", 18, "'file0' names no page"),
     Case("cpu0  load(mm0, m4:0)", 17, "there is no m4"),
     Case("cpu0  mremap(mm0, m9)", 19, "there is no m9"),
-    Case("cpu0  memory_failure(p32)", 22, "there is no p32 (expected p0 to p31)"),
+    Case("cpu0  memory_failure(p64)", 22, "there is no p64 (expected p0 to p63)"),
     Case("cpu0  signal(cpu9)", 14, "there is no cpu9"),
     Case("cpu0  store(mm0, file0:0, 256)", 27, "256 is out of range (expected 0 to 255)"),
     Case("cpu0  ftruncate(file0, 9)", 24, "9 is out of range (expected 0 to 8)"),

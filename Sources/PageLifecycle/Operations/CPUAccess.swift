@@ -102,10 +102,8 @@ extension Machine {
     if isWrite && !pte.isWritable { return nil }
     if isWrite {
       memory[pte.pfn] = call.value
-      if !isStale || pages[pte.pfn].type == .fsdax {
-        remember(
-          call.value, at: Origin(mms[call.mm].vmas[mapping], call.mm, mapping, page), pte.pfn)
-      }
+      remember(
+        call.value, at: Origin(mms[call.mm].vmas[mapping], call.mm, mapping, page), pte.pfn)
       return .ok
     }
     let value = pte.kind == .page ? memory[pte.pfn] : 0

@@ -262,8 +262,14 @@ enum MemunmapPages: Body {
   private static func evictNext(_ m: inout Machine) -> Transition<Step> {
     while Int(m.frame.count) < Limits.files {
       let file = FileID(Int(m.frame.count))
+      // __wait_on_freeing_inode(): whoever evicts it is waited for.
+      guard !m.files[file].isEvicting else {
+        m.enqueue(Wait(kind: .eviction, object: file.rawValue))
+        return .wait
+      }
+      if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
       m.frame.count += 1
-      guard m.files[file].isAlive, !m.files[file].isEvicting else { continue }
+      guard m.files[file].isAlive else { continue }
       m.files[file].isEvicting = true
       var frame = Frame(.evictInode)
       frame.file = file

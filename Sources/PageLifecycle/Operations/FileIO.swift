@@ -53,7 +53,8 @@ enum FileIO: Body {
         m.frame.result = Outcome(.noSpace)
         return .next(.unlockInode)
       }
-      return .next(isNew ? .lockPages : .copy)
+      // A fault that has just got the block may not have taken the zero page away yet.
+      return .next(isNew || m.obeys(.writesReplaceHoles) ? .lockPages : .copy)
 
     case .zapHole, .lockPages, .examineEntry, .unlockToSleep, .sleepOnEntry, .unlockPages:
       return invalidate(step, &m)
@@ -111,6 +112,7 @@ enum FileIO: Body {
       if entry.kind == .zero || entry.kind == .empty {
         m.deleteEntry(file, m.files[file].home(of: index))
       }
+      m.frame.count = entry.kind == .page ? 1 : 0
       if m.obeys(.passesEntryWakeOn) { m.wakeEntry(file, index, all: false) }
       m.emit(.entryReleased(file, index))
       return .next(.unlockPages)
@@ -124,7 +126,8 @@ enum FileIO: Body {
 
     default:
       m.release(.pages(file))
-      return .next(.zapHole)
+      let isMappedAlready = m.frame.count == 1 && m.obeys(.writesReplaceHoles)
+      return .next(isMappedAlready ? .copy : .zapHole)
     }
   }
 }
