@@ -15,6 +15,9 @@ package enum Holder: UInt8, CaseIterable, Sendable {
   /// Lock-free: taken first, checked afterwards.
   case speculative
 
+  /// How many kinds there are.
+  static let count = InlineArray<6, Int32>.count
+
   package var name: String {
     switch self {
     case .map: "map"

@@ -62,7 +62,7 @@ extension Machine {
     digest.mix(
       page.mapping.rawValue, page.index.rawValue, page.word1.rawValue, page.head.rawValue)
     digest.mix(page.flags.rawValue, page.type.rawValue, page.exists ? 1 : 0, memory[pfn])
-    for holder in Holder.allCases { digest.mix(ledger[pfn][holder]) }
+    for position in 0..<Holder.count { digest.mix(ledger.accounts[pfn].counts[position]) }
     return digest.value
   }
 
