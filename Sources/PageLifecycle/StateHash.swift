@@ -39,7 +39,9 @@ extension Machine {
     for pfn in pages.indices { hash ^= digest(pfn) }
     for file in files.indices { hash ^= digest(file) }
     for mm in mms.indices { hash ^= digest(mm) }
-    for handle in handles.indices where handles[handle].state != .unused {
+    // What a handle held that holds nothing now is read by nobody.
+    for handle in handles.indices
+    where handles[handle].state == .held || handles[handle].state == .filling {
       hash ^= digest(handle)
     }
     for cpu in cpus.indices where cpus[cpu].isActive { hash ^= digest(cpu) }
