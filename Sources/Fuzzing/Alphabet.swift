@@ -4,13 +4,15 @@ package import PageLifecycle
 
 /// Every useful call of a state within small bounds: what `explore` chooses from.
 ///
-/// Derived from the signatures like the ``Generator``'s random calls.
+/// Derived from the signatures like the ``Generator``'s random calls.  Left out are calls that
+/// can do nothing in the state they would start in, and operands that only rename others: one
+/// value to write, one place to map a file at, the first handle that is free.
 package struct Alphabet: Sendable {
-  package var pages = 1
-  package var files = 1
+  package var pages: Int
+  package var files: Int
   package var operations: [Procedure]
 
-  package init(pages: Int, files: Int, operations: [Procedure]) {
+  package init(pages: Int, files: Int, operations: [Procedure] = Procedure.operations) {
     (self.pages, self.files, self.operations) = (pages, files, operations)
   }
 
@@ -20,13 +22,32 @@ package struct Alphabet: Sendable {
       guard let signature = operation.signature else { return [] }
       var calls = [Call(operation)]
       if signature.yieldsHandle {
-        guard let free = firstHandle(in: machine, where: { $0 == .unused }) else { return [] }
+        let isFree: (Handle.State) -> Bool = { $0 != .held && $0 != .filling }
+        guard let free = firstHandle(in: machine, where: isFree) else { return [] }
         calls[0].handle = free
       }
       for parameter in signature.parameters {
         calls = calls.flatMap { variants(of: $0, parameter, machine) }
       }
-      return calls.filter { Procedure.isUseful($0, in: machine) }
+      var scratch = machine
+      return calls.filter { Procedure.isUseful($0, in: &scratch) && canMatter($0, in: machine) }
+    }
+  }
+
+  /// Whether a call that is useful in itself could make a difference within these bounds.
+  private func canMatter(_ call: Call, in machine: Machine) -> Bool {
+    switch call.operation {
+    // With one free block there is nothing to choose.
+    case .nextBlock: return machine.freeBlocks.count > 1
+    // Only breaking the layouts of a file that stays sleeps interruptibly.
+    case .signal:
+      let target = machine.cpus[call.cpu]
+      let canSleep: [Procedure] = [.ftruncate, .punchHole, .zeroRange, .collapseRange]
+      return canSleep.contains(target.call.operation) && !target.isSignalled
+    // A range that reaches the end of the file is refused.
+    case .collapseRange:
+      return call.page.rawValue + call.pages < machine.files[call.file].size
+    default: return true
     }
   }
 
@@ -63,16 +84,21 @@ package struct Alphabet: Sendable {
     case .pagemap:
       return PagemapID.all.filter { machine.pagemaps[$0].type != .invalid }
         .flatMap { pagemap in set { $0.pagemap = pagemap } }
-    case .cpu: return (0..<2).flatMap { cpu in set { $0.cpu = CPUID(cpu) } }
+    case .cpu: return (0..<Limits.cpus).flatMap { cpu in set { $0.cpu = CPUID(cpu) } }
     case .value: return set { $0.value = 1 }
     case .size: return (0..<pages).flatMap { size in set { $0.value = UInt8(size) } }
     case .pages(let standard): return set { $0.pages = standard }
     case .times: return [call]
     case .flags(let allowed):
       return [call]
-        + CallFlags.named.filter { allowed.contains($0.flag) && $0.flag != .pmd }
+        + CallFlags.named.filter { allowed.contains($0.flag) && canAsk(for: $0.flag) }
         .flatMap { _, flag in set { $0.flags = flag } }
     }
+  }
+
+  /// A file that is shorter than a PMD has no PMD entry.
+  private func canAsk(for flag: CallFlags) -> Bool {
+    flag != .pmd || pages >= Limits.pagesPerPMD
   }
 
   private func addresses(in mm: MMID, _ machine: Machine) -> [Address] {

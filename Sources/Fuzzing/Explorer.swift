@@ -6,7 +6,12 @@ package import PageLifecycle
 ///
 /// States are equal when their hashes are, taints of noted violations included.  A search is
 /// *complete* when every state reachable within the bounds was visited, every step from each
-/// was judged, and so was the staged end of each state in which nobody can run.
+/// was judged, and so was the staged end of each state in which nobody can run.  The bounds
+/// include the alphabet: a complete search says nothing of calls its choices leave out.
+///
+/// What makes it small, and hides nothing: registers of idle CPUs and handles that hold nothing
+/// are no part of a state; idle CPUs are interchangeable, so a call starts on the lowest of
+/// them; a queued state is kept as its difference from the first.
 package struct Explorer: Sendable {
   package struct Bounds: Sendable {
     package var cpus = 2
@@ -105,8 +110,8 @@ package struct Explorer: Sendable {
     }
   }
 
-  /// Searches to the end or to the bounds.
-  package mutating func search() -> Outcome {
+  /// Searches to the end, to the bounds, or until `mayGoOn` says no.
+  package mutating func search(while mayGoOn: (Outcome) -> Bool = { _ in true }) -> Outcome {
     let root = Node(machine: PackedMachine(start, against: start), index: -1, started: Started())
     _ = isNew(start, root.started)
     queue.append(root, at: 0)
@@ -117,9 +122,10 @@ package struct Explorer: Sendable {
       while depth < queue.levels.count {
         let nodes = queue.levels[depth]
         queue.levels[depth] = []
-        for node in nodes {
+        for (position, node) in nodes.enumerated() {
           expand(node, at: depth)
-          guard outcome.states <= bounds.states else {
+          let isInterrupted = position % 4096 == 0 && !mayGoOn(outcome)
+          guard outcome.states <= bounds.states, !isInterrupted else {
             outcome.isComplete = false
             return outcome
           }
@@ -231,8 +237,10 @@ package struct Explorer: Sendable {
         path.append(edges[position])
         position = edges[position].parent
       }
-      outcome.witnesses.append(
-        Witness(violation: violation, instructions: instructions(of: path.reversed())))
+      var lines = instructions(of: path.reversed())
+      // Where the last step shows it, the line may as well run on.
+      if last != nil, !lines.isEmpty { lines[lines.count - 1].until = nil }
+      outcome.witnesses.append(Witness(violation: violation, instructions: lines))
     }
   }
 

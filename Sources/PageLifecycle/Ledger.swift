@@ -31,6 +31,9 @@ package enum Holder: UInt8, CaseIterable, Sendable {
     }
   }
 
+  /// How many kinds there are.
+  static let count = InlineArray<10, Int32>.count
+
   package var name: String {
     switch self {
     case .map: "map"

@@ -39,7 +39,9 @@ extension Machine {
     for pfn in pages.indices { hash ^= digest(pfn) }
     for file in files.indices { hash ^= digest(file) }
     for mm in mms.indices { hash ^= digest(mm) }
-    for handle in handles.indices where handles[handle].state != .unused {
+    // What a handle held that holds nothing now is read by nobody.
+    for handle in handles.indices
+    where handles[handle].state == .held || handles[handle].state == .filling {
       hash ^= digest(handle)
     }
     for cpu in cpus.indices where cpus[cpu].isActive { hash ^= digest(cpu) }
@@ -84,7 +86,7 @@ extension Machine {
       page.mapping.rawValue, page.index.rawValue, page.word1.rawValue, page.head.rawValue)
     digest.mix(page.flags.rawValue, page.type.rawValue, page.exists ? 1 : 0, memory[pfn])
     digest.mix(page.zoneDeviceData.rawValue, ledger.migrationEntries[pfn])
-    for holder in Holder.allCases { digest.mix(ledger[pfn][holder]) }
+    for position in 0..<Holder.count { digest.mix(ledger.accounts[pfn].counts[position]) }
     return digest.value
   }
 

@@ -7,6 +7,7 @@ extension Main {
   /// "did you mean" follow.
   static let commands: [any Command.Type] = [
     FuzzCommand.self,
+    ExploreCommand.self,
     ReplayCommand.self,
     ConformCommand.self,
     ListCommand.self,

@@ -3,6 +3,7 @@
 import Fuzzing
 import PageLifecycle
 import Programs
+import Testing
 
 /// Calls that meet on several CPUs, and the rules their meeting is about.
 struct Race: Sendable, CustomStringConvertible {
@@ -56,4 +57,16 @@ struct Race: Sendable, CustomStringConvertible {
       )
     }
   }
+}
+
+extension Variant: CustomTestStringConvertible {
+  package var testDescription: String { name }
+}
+
+extension Specimen: CustomTestStringConvertible {
+  package var testDescription: String { name }
+}
+
+extension Protocol: CustomTestStringConvertible {
+  package var testDescription: String { name }
 }

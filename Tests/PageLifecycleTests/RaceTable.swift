@@ -4,7 +4,8 @@ import PageLifecycle
 
 extension Race {
   /// Add a race here; every test of races reads this list.
-  static let all: [Race] = lockFree + waiting + entries + folios + privateCopies + teardown
+  static let all: [Race] =
+    lockFree + waiting + entries + folios + privateCopies + handles + teardown
 
   /// Who obtains pages without a lock meets who takes them away.
   static let lockFree: [Race] = [
@@ -128,8 +129,11 @@ extension Race {
     Race(
       name: "three at the entry of one hole",
       boot: Boot(files: 1, filePages: 1, devicePages: 1),
-      setup: ["cpu0  dax_fault(mm0, file0:0, write) until daxFaultIO.lockToUnlock"],
-      calls: [[], ["pwrite(file0:0, 7)"], ["load(mm0, file0:0)"]],
+      setup: [
+        "cpu0  dax_fault(mm0, file0:0, write) until daxFaultIO.iomapBegin",
+        "cpu1  pwrite(file0:0, 7)",
+      ],
+      calls: [[], [], ["load(mm0, file0:0)"]],
       rules: [.passesEntryWakeOn]),
   ]
 
@@ -176,6 +180,27 @@ extension Race {
       setup: ["cpu0  mmap(mm0, m2, file0:0, pages=1, private)", "cpu0  store(mm0, m2:0, 1)"],
       calls: [["punch_hole(file0:0)"], ["load(mm0, m2:0)"]],
       rules: [.keepsPrivateCopies]),
+  ]
+
+  /// Two callers use one handle.
+  static let handles: [Race] = [
+    Race(
+      name: "two readers of one pipe, and who closes it",
+      boot: Boot(files: 1, filePages: 2, devicePages: 2),
+      setup: [
+        "cpu0  dax_fault(mm0, file0:0, write)", "cpu0  dax_fault(mm0, file0:1, write)",
+        "cpu0  h0 = vmsplice(mm0, file0:0, pages=2)",
+      ],
+      calls: [["pipe_read(h0)"], ["pipe_read(h0, pages=2)"], ["put_page(h0)"]],
+      rules: []),
+    Race(
+      name: "put against gup into the same handle",
+      boot: Boot(files: 1, filePages: 1, devicePages: 1),
+      setup: [
+        "cpu0  dax_fault(mm0, file0:0, write)", "cpu0  h0 = gup(mm0, file0:0)",
+      ],
+      calls: [["put_page(h0)"], ["h0 = gup(mm0, file0:0)", "put_page(h0)"]],
+      rules: []),
   ]
 
   /// The device goes away.

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+
+import Fuzzing
+import PageLifecycle
+
+/// Executes every interleaving of some calls from its beginning to its end, one by one.
+///
+/// It prunes nothing and shares no code with the explorer: what it finds is found because
+/// somebody walked there.
+struct PlainEnumerator {
+  private(set) var interleavings = 0
+  private(set) var violated: Set<Invariant> = []
+  private(set) var finalStates: Set<UInt64> = []
+  /// What the staged end of a final state shows; many interleavings end in one.
+  private var ends: [UInt64: Set<Invariant>] = [:]
+
+  mutating func enumerate(_ scene: Scene) {
+    var canMove = false
+    for next in scene.successors() {
+      canMove = true
+      for violation in next.machine.verdict.all { violated.insert(violation.invariant) }
+      if next.machine.verdict.isStopped { interleavings += 1 } else { enumerate(next) }
+    }
+    if !canMove { end(scene.machine) }
+  }
+
+  private mutating func end(_ machine: Machine) {
+    interleavings += 1
+    let key = machine.stateHash
+    finalStates.insert(key)
+    if ends[key] == nil {
+      var run = Run(machine)
+      run.finish()
+      ends[key] = Set(run.machine.verdict.all.map(\.invariant))
+    }
+    violated.formUnion(ends[key] ?? [])
+  }
+}
+
+/// A moment of a race: a machine, and the calls each CPU has still to start.
+struct Scene {
+  var machine: Machine
+  var calls: [[Call]]
+
+  /// The scenes one atomic step away, one for each CPU that can take one.
+  func successors() -> [Scene] {
+    calls.indices.compactMap { position in
+      let cpu = CPUID(position)
+      var next = self
+      if machine.cpus[cpu].isActive {
+        guard machine.isRunnable(cpu) else { return nil }
+      } else {
+        guard let call = next.calls[position].first else { return nil }
+        next.machine.begin(call, on: cpu)
+        next.calls[position].removeFirst()
+      }
+      _ = next.machine.step(cpu)
+      return next
+    }
+  }
+}
+
+/// Counts interleavings without walking them, each scene once.
+struct InterleavingCounter {
+  private var known: [UInt64: Int] = [:]
+
+  mutating func count(_ scene: Scene) -> Int {
+    if scene.machine.verdict.isStopped { return 1 }
+    var key = scene.machine.stateHash
+    for rest in scene.calls { key = key &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(rest.count) }
+    if let count = known[key] { return count }
+    let successors = scene.successors()
+    var total = successors.isEmpty ? 1 : 0
+    for next in successors { total = min(total + count(next), 1 << 40) }
+    known[key] = total
+    return total
+  }
+}
+
+extension Race {
+  /// The latter part of a race: the earliest scene on one random way through it from which
+  /// fewer than `limit` interleavings lead to an end.
+  func closeUp(_ variant: Variant, seed: UInt64, limit: Int) throws -> (Scene, Int) {
+    var random = Random(seed: seed)
+    var way = [Scene(machine: try machine(variant), calls: try instructions.calls)]
+    while let last = way.last, !last.machine.verdict.isStopped {
+      let successors = last.successors()
+      guard !successors.isEmpty else { break }
+      way.append(successors[random.below(successors.count)])
+    }
+    if way.count > 1, way.last?.machine.verdict.isStopped == true { way.removeLast() }
+    var counter = InterleavingCounter()
+    var chosen = (way.removeLast(), 1)
+    while let scene = way.popLast() {
+      let count = counter.count(scene)
+      guard count < limit else { break }
+      chosen = (scene, count)
+    }
+    return chosen
+  }
+}
