@@ -30,6 +30,9 @@ let package = Package(
     .testTarget(
       name: "FuzzingTests", dependencies: ["Fuzzing", "PageLifecycle", "Programs", "Storage"],
       swiftSettings: settings),
+    .testTarget(
+      name: "PageLifecycleTests", dependencies: ["PageLifecycle", "Fuzzing", "Programs"],
+      swiftSettings: settings),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
     // Also runs the command itself, which lies beside the tests once it is built.
     .testTarget(

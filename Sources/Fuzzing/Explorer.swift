@@ -2,16 +2,18 @@
 
 package import PageLifecycle
 
-/// Visits every state that interleaved calls can reach, breadth first, fewest calls first.
+/// Visits every state that interleaved calls can reach: fewest calls first, then fewest steps.
 ///
-/// States are equal when their 64-bit hashes are; the first path to a state is kept, so a
-/// witness has the fewest calls, and among those the fewest steps.
+/// States are equal when their hashes are, taints of noted violations included.  A search is
+/// *complete* when every state reachable within the bounds was visited, every step from each
+/// was judged, and so was the staged end of each state in which nobody can run.
 package struct Explorer: Sendable {
   package struct Bounds: Sendable {
     package var cpus = 2
-    package var calls = 3
-    /// States after which the search gives up and says it is incomplete.
-    package var states = 400_000
+    /// Calls that may start, on all CPUs together.
+    package var calls = 2
+    /// States after which the search gives up and is incomplete.
+    package var states = 4_000_000
     package init() {}
   }
 
@@ -19,11 +21,17 @@ package struct Explorer: Sendable {
   package struct Outcome: Sendable {
     package var states = 0
     package var transitions = 0
-    /// The most steps any state is away from the start.
+    /// The most steps any state is away from the start, by the shortest of the ways with fewest
+    /// calls.
     package var diameter = 0
     package var isComplete = true
     /// One shortest program an invariant, in the order found.
     package var witnesses: [Witness] = []
+    /// The hashes of the states in which nobody can run and nothing may start.
+    package var finalStates: Set<UInt64> = []
+
+    /// The invariants that were violated.
+    package var violated: Set<Invariant> { Set(witnesses.map(\.violation.invariant)) }
   }
 
   package struct Witness: Sendable {
@@ -31,20 +39,34 @@ package struct Explorer: Sendable {
     package var instructions: [Instruction]
   }
 
+  /// How many calls each CPU has started.
+  package struct Started: Hashable, Sendable {
+    fileprivate var rawValue: UInt64 = 0
+    package subscript(cpu: CPUID) -> Int { Int(rawValue >> (8 * UInt64(cpu.rawValue)) & 255) }
+    fileprivate mutating func count(_ cpu: CPUID) { rawValue += 1 << (8 * UInt64(cpu.rawValue)) }
+  }
+
   /// What an idle CPU may start next.
-  package typealias Choices = @Sendable (Machine, CPUID, _ started: [UInt8]) -> [Call]
+  package typealias Choices = @Sendable (Machine, CPUID, Started) -> [Call]
 
   private struct Node {
-    var machine: Machine
+    var machine: PackedMachine
     var index: Int
-    var depth: Int
-    /// Calls each CPU has started.
-    var started: [UInt8]
+    var started: Started
   }
-  private struct Step {
+  /// The edge a state was first reached by.
+  private struct Edge {
     var parent: Int
     var cpu: CPUID
     var call: Call?
+  }
+  /// Queued states by their distance in steps.
+  private struct Queue {
+    var levels: [[Node]] = []
+    mutating func append(_ node: Node, at depth: Int) {
+      while levels.count <= depth { levels.append([]) }
+      levels[depth].append(node)
+    }
   }
 
   private let start: Machine
@@ -52,13 +74,19 @@ package struct Explorer: Sendable {
   private let choices: Choices
   private let countsPositions: Bool
   private var visited: Set<UInt64> = []
-  private var path: [Step] = []
+  private var edges: [Edge] = []
+  private var queue = Queue()
+  /// States of this number of calls in which another may start.
+  private var starters = Queue()
+  private var isLastCall = false
   private var outcome = Outcome()
 
-  /// With `countsPositions` two states differ when their CPUs have started different numbers
-  /// of calls; needed where the choices depend on that.
+  /// With `countsPositions` the choices depend on how many calls each CPU has started, and so
+  /// does the equality of states.  Without it idle CPUs are interchangeable: a call starts on
+  /// the lowest.
   package init(
-    from start: Machine, within bounds: Bounds, countsPositions: Bool, choices: @escaping Choices
+    from start: Machine, within bounds: Bounds, countsPositions: Bool = false,
+    choices: @escaping Choices
   ) {
     self.start = start
     self.bounds = bounds
@@ -72,116 +100,150 @@ package struct Explorer: Sendable {
     bounds.cpus = calls.count
     bounds.calls = calls.reduce(0) { $0 + $1.count }
     return Explorer(from: start, within: bounds, countsPositions: true) { _, cpu, started in
-      let next = Int(started[cpu.position])
+      let next = started[cpu]
       return next < calls[cpu.position].count ? [calls[cpu.position][next]] : []
     }
   }
 
   /// Searches to the end or to the bounds.
   package mutating func search() -> Outcome {
-    var levels: [[Node]] = Array(repeating: [], count: bounds.calls + 1)
-    levels[0].append(
-      Node(machine: start, index: -1, depth: 0, started: Array(repeating: 0, count: bounds.cpus)))
-    _ = isNew(start, levels[0][0].started)
-    for level in levels.indices {
-      var next = 0
-      while next < levels[level].count {
-        let node = levels[level][next]
-        next += 1
-        if next % 4096 == 0 {
-          levels[level].removeFirst(next)
-          next = 0
+    let root = Node(machine: PackedMachine(start, against: start), index: -1, started: Started())
+    _ = isNew(start, root.started)
+    queue.append(root, at: 0)
+    for call in 0...bounds.calls {
+      isLastCall = call == bounds.calls
+      if call > 0 { startCalls() }
+      var depth = 0
+      while depth < queue.levels.count {
+        let nodes = queue.levels[depth]
+        queue.levels[depth] = []
+        for node in nodes {
+          expand(node, at: depth)
+          guard outcome.states <= bounds.states else {
+            outcome.isComplete = false
+            return outcome
+          }
         }
-        expand(node, level, &levels)
-        guard visited.count <= bounds.states else {
-          outcome.isComplete = false
-          return outcome
-        }
+        depth += 1
       }
-      levels[level] = []
+      queue.levels = []
     }
     return outcome
   }
 
-  private mutating func expand(_ node: Node, _ level: Int, _ levels: inout [[Node]]) {
+  private mutating func expand(_ node: Node, at depth: Int) {
+    let machine = node.machine.unpacked(against: start)
     var isQuiescent = true
     for position in 0..<bounds.cpus {
       let cpu = CPUID(position)
-      if node.machine.cpus[cpu].isActive {
-        guard node.machine.isRunnable(cpu) else { continue }
-        isQuiescent = false
-        take(nil, on: cpu, from: node, into: &levels[level])
-      } else if level < bounds.calls {
-        for call in choices(node.machine, cpu, node.started) {
-          take(call, on: cpu, from: node, into: &levels[level + 1])
+      guard machine.isRunnable(cpu) else { continue }
+      isQuiescent = false
+      take(nil, on: cpu, from: machine, node, at: depth)
+    }
+    let starting = idleCPUs(of: machine, node.started)
+    if !isLastCall && !starting.isEmpty { starters.append(node, at: depth) }
+    if isQuiescent { judgeEnd(of: machine, node, isFinal: isLastCall || starting.isEmpty) }
+  }
+
+  /// The CPUs on which a call may start.
+  private func idleCPUs(of machine: Machine, _ started: Started) -> [CPUID] {
+    var idle: [CPUID] = []
+    for position in 0..<bounds.cpus where !machine.cpus[CPUID(position)].isActive {
+      let cpu = CPUID(position)
+      if countsPositions && choices(machine, cpu, started).isEmpty { continue }
+      idle.append(cpu)
+      if !countsPositions { break }
+    }
+    return idle
+  }
+
+  /// Begins the next number of calls, from every state of the last one.
+  private mutating func startCalls() {
+    let levels = starters.levels
+    starters.levels = []
+    for (depth, nodes) in levels.enumerated() {
+      for node in nodes where outcome.states <= bounds.states {
+        let machine = node.machine.unpacked(against: start)
+        for cpu in idleCPUs(of: machine, node.started) {
+          for call in choices(machine, cpu, node.started) {
+            take(call, on: cpu, from: machine, node, at: depth)
+          }
         }
       }
     }
-    if isQuiescent { judgeEnd(of: node) }
   }
 
   private mutating func take(
-    _ call: Call?, on cpu: CPUID, from node: Node, into level: inout [Node]
+    _ call: Call?, on cpu: CPUID, from machine: Machine, _ node: Node, at depth: Int
   ) {
-    var next = node
+    var next = machine
+    var started = node.started
     if let call {
-      next.machine.begin(call, on: cpu)
-      next.started[cpu.position] += 1
+      next.begin(call, on: cpu)
+      started.count(cpu)
     }
-    _ = next.machine.step(cpu)
+    let progress = next.step(cpu)
     outcome.transitions += 1
-    next.depth += 1
-    outcome.diameter = max(outcome.diameter, next.depth)
-    if next.machine.verdict.count > node.machine.verdict.count {
-      keepWitness(next.machine, Step(parent: node.index, cpu: cpu, call: call))
+    let edge = Edge(parent: node.index, cpu: cpu, call: call)
+    if next.verdict.count > machine.verdict.count { keepWitness(next, edge) }
+    guard !next.verdict.isStopped else {
+      outcome.diameter = max(outcome.diameter, depth + 1)
+      return
     }
-    guard !next.machine.verdict.isStopped, isNew(next.machine, next.started) else { return }
-    path.append(Step(parent: node.index, cpu: cpu, call: call))
-    next.index = path.count - 1
-    level.append(next)
+    // A blocked step only enters a queue; when it already was in one, nothing has changed.
+    if progress == .blocked && call == nil && machine.cpus[cpu].wait == next.cpus[cpu].wait
+      && machine.cpus[cpu].isAsleep == next.cpus[cpu].isAsleep
+    {
+      return
+    }
+    guard isNew(next, started) else { return }
+    outcome.diameter = max(outcome.diameter, depth + 1)
+    edges.append(edge)
+    let packed = PackedMachine(next, against: start)
+    queue.append(
+      Node(machine: packed, index: edges.count - 1, started: started), at: depth + 1)
   }
 
-  private mutating func isNew(_ machine: Machine, _ started: [UInt8]) -> Bool {
-    var hash = machine.stateHash
-    if countsPositions {
-      for (position, count) in started.enumerated() {
-        hash ^= (UInt64(count) &+ 1) &* (0x9E37_79B9_7F4A_7C15 &+ UInt64(position) << 7)
-      }
-    }
-    guard visited.insert(hash).inserted else { return false }
+  private mutating func isNew(_ machine: Machine, _ started: Started) -> Bool {
+    var key = machine.stateHash ^ machine.verdict.taints &* 0xC2B2_AE3D_27D4_EB4F
+    if countsPositions { key ^= (started.rawValue &+ 1) &* 0x9E37_79B9_7F4A_7C15 }
+    guard visited.insert(key).inserted else { return false }
     outcome.states += 1
     return true
   }
 
-  private mutating func judgeEnd(of node: Node) {
-    var run = Run(node.machine)
+  private mutating func judgeEnd(of machine: Machine, _ node: Node, isFinal: Bool) {
+    if isFinal { outcome.finalStates.insert(machine.stateHash) }
+    var run = Run(machine)
     run.finish()
-    guard run.machine.verdict.count > node.machine.verdict.count else { return }
+    guard run.machine.verdict.count > machine.verdict.count else { return }
     keepWitness(run.machine, nil, at: node.index)
   }
 
-  private mutating func keepWitness(_ machine: Machine, _ last: Step?, at index: Int = -1) {
+  private mutating func keepWitness(
+    _ machine: Machine, _ last: Edge?, at index: Int = -1
+  ) {
     for violation in machine.verdict.all
     where !outcome.witnesses.contains(where: { $0.violation.invariant == violation.invariant }) {
-      var steps: [Step] = last.map { [$0] } ?? []
+      var path: [Edge] = last.map { [$0] } ?? []
       var position = last?.parent ?? index
       while position >= 0 {
-        steps.append(path[position])
-        position = path[position].parent
+        path.append(edges[position])
+        position = edges[position].parent
       }
       outcome.witnesses.append(
-        Witness(violation: violation, instructions: instructions(of: steps.reversed())))
+        Witness(violation: violation, instructions: instructions(of: path.reversed())))
     }
   }
 
   /// Joins single steps into lines.
-  private func instructions(of steps: [Step]) -> [Instruction] {
+  private func instructions(of path: [Edge]) -> [Instruction] {
     var recorder = Recorder(on: start)
     var position = 0
-    while position < steps.count {
-      let first = steps[position]
+    while position < path.count {
+      let first = path[position]
       var end = position + 1
-      while end < steps.count, steps[end].cpu == first.cpu, steps[end].call == nil { end += 1 }
+      while end < path.count, path[end].cpu == first.cpu, path[end].call == nil { end += 1 }
       recorder.burst(Instruction(first.cpu, first.call), steps: end - position)
       position = end
     }

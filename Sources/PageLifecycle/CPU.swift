@@ -75,7 +75,7 @@ package struct CPU: Sendable {
   /// Spinlocks held; a CPU that holds any may not sleep.
   package var spinlocks: UInt8 = 0
   /// References taken for the length of this call only.
-  package var transients: Int16 = 0
+  package var transients: Int32 = 0
   /// Pgmap references this call has not put.
   package var lookups: Int16 = 0
   /// Faults of this call so far.

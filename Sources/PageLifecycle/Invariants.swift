@@ -263,7 +263,7 @@ extension Machine {
     if held[.pin] != 0 {
       let isSeen =
         pages[pfn].isHead
-        ? pages[pfn].pincount == held[.pin] : refcount >= held[.pin] * Page.pinBias
+        ? pages[pfn].pincount >= held[.pin] : refcount >= held[.pin] * Page.pinBias
       guard isSeen else { return (.I37, Blame(.missing, .pin)) }
     }
     return nil

@@ -141,7 +141,7 @@ package struct DevPagemap: Sendable {
 
 /// The pages a gup-like call obtained, until they are put.
 package struct Handle: Sendable {
-  /// While it is being filled nobody but the filling call may use it.
+  /// While it is being filled, or emptied, nobody but the call that does so may use it.
   package enum State: UInt8, Sendable { case unused, filling, failed, held, released }
   package var state = State.unused
   package var holder = Holder.get

@@ -140,7 +140,7 @@ extension Machine {
       state.wait.isWoken ? 1 : 0, state.wait.isInterruptible ? 1 : 0, state.isAsleep ? 1 : 0,
       state.spinlocks)
     digest.mix(Int32(state.value.rawValue))
-    digest.mix(Int32(state.transients))
+    digest.mix(state.transients)
     digest.mix(Int32(state.lookups))
     mix(state.call, into: &digest)
     mix(state.frame, into: &digest)

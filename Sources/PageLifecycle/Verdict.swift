@@ -47,6 +47,20 @@ package struct Verdict: Sendable {
   package var first: Violation? { count == 0 ? nil : kept[0] }
   package var all: [Violation] { (0..<min(count, Limits.violations)).map { kept[$0] } }
 
+  /// The objects whose later violations are consequences: equal runs may differ in them.
+  package var taints: UInt64 {
+    var taints = UInt64(taintedPages.rawValue) | UInt64(taintedFiles.rawValue) << 32
+    // A task or the pgmap is tainted for one invariant each.
+    for violation in all {
+      switch violation.subject {
+      case .page, .file: continue
+      case .task, .pagemap:
+        taints &+= (UInt64(violation.invariant.rawValue) << 40) &* 0x9E37_79B9
+      }
+    }
+    return taints
+  }
+
   mutating func add(_ violation: Violation) {
     switch violation.subject {
     case .page(let pfn):

@@ -26,6 +26,8 @@ enum BreakLayouts: Body {
     case unlockInvalidate, sleep, lockInvalidate
     /// `dax_delete_mapping_range()`
     case lockToDelete, deleteEntry, unlockDeleted
+    /// `wait_entry_unlocked_exclusive()`: memory_failure() may have locked one since the scan
+    case unlockToAwait, awaitEntry
   }
 
   static func frame(_ file: FileID, isFinal: Bool) -> Frame {
@@ -55,6 +57,16 @@ enum BreakLayouts: Body {
     case .prepareToWait, .testIdle, .testSignal, .unlockInvalidate, .sleep, .lockInvalidate:
       return wait(step, &m)
 
+    case .lockToDelete, .deleteEntry, .unlockToAwait, .awaitEntry, .unlockDeleted:
+      return delete(step, &m)
+    }
+  }
+
+  // MARK: dax_delete_mapping_range()
+
+  private static func delete(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.frame.file
+    switch step {
     case .lockToDelete:
       m.frame.index = m.frame.page
       return m.acquire(.pages(file)) ? .next(.deleteEntry) : .wait
@@ -64,12 +76,25 @@ enum BreakLayouts: Body {
         let index = m.frame.index
         m.frame.index = index + 1
         guard m.files[file].entries[index].kind != .absent else { continue }
+        guard !m.files[file].entries[index].isLocked else {
+          m.frame.index = index
+          m.waitForEntry(file, index)
+          return .next(.unlockToAwait)
+        }
         m.deleteEntry(file, index)
         return .next(.deleteEntry)
       }
       return .next(.unlockDeleted)
 
-    case .unlockDeleted:
+    case .unlockToAwait:
+      m.release(.pages(file))
+      return .next(.awaitEntry)
+
+    case .awaitEntry:
+      guard m.isWokenFromSleep() else { return .wait }
+      return .next(.lockToDelete)
+
+    default:
       m.release(.pages(file))
       m.value = .ok
       return .finish

@@ -290,9 +290,12 @@ enum GupFast: Body {
     case .readPTE, .getPagemap, .tryGrab, .addPinBias, .recheckPTE: return walk(step, &m)
 
     case .undoGrab:
+      let owner = m.owner(of: m.frame.pfn)
+      let isPin = m.frame.flags.contains(.pin)
+      if isPin { m.addPincount(owner, -m.frame.times) }
+      let references = (isPin ? m.pinWeight(of: owner) : 1) * m.frame.times
       return m.enter(
-        PutPage.frame(m.owner(of: m.frame.pfn), .speculative, times: m.frame.times),
-        then: Step.putPagemap)
+        PutPage.frame(owner, .speculative, times: references), then: Step.putPagemap)
 
     case .putPagemap:
       if m.frame.index.rawValue == 1 {
@@ -366,9 +369,10 @@ enum GupFast: Body {
 
     case .addPinBias:
       let owner = m.owner(of: m.frame.pfn)
-      m.keepBriefHold(.speculative, as: .pin, of: owner, m.frame.times)
-      m.cpus[m.current].transients += Int16(truncatingIfNeeded: m.frame.times)
-      m.getPage(owner, (m.pinWeight(of: owner) - 1) * m.frame.times)
+      // Not a pin before the PTE was read again: until then the page may be anybody's.
+      let bias = (m.pinWeight(of: owner) - 1) * m.frame.times
+      m.holdBriefly(.speculative, of: owner, bias)
+      m.getPage(owner, bias)
       m.addPincount(owner, m.frame.times)
       return .next(.recheckPTE)
 
@@ -383,21 +387,16 @@ enum GupFast: Body {
     let isSame = m.mms[mm].vmas[mapping].ptes[page] == m.frame.pte
     let owner = m.owner(of: m.frame.pfn)
     guard (isSame || !m.obeys(rule)) && !m.mustUnshare(m.frame.pte, m.frame.flags) else {
-      if isPin { return undoPin(owner, &m) }
       return .next(.undoGrab)
     }
     if isPin {
-      m.cpus[m.current].transients -= Int16(truncatingIfNeeded: m.frame.times)
+      m.dropBriefHold(.speculative, of: owner, m.pinWeight(of: owner) * m.frame.times)
+      m.ledger.take(.pin, of: owner, m.frame.times)
     } else {
       m.keepBriefHold(.speculative, as: .get, of: owner, m.frame.times)
     }
     m.emit(.grabbed(m.frame.pfn, mm, mapping, page))
     m.record(m.frame.pfn, at: page, in: mapping)
     return .next(.readPTE)
-  }
-
-  private static func undoPin(_ owner: PFN, _ m: inout Machine) -> Transition<Step> {
-    m.cpus[m.current].transients -= Int16(truncatingIfNeeded: m.frame.times)
-    return m.enter(PutPage.frame(owner, .pin, times: m.frame.times), then: Step.putPagemap)
   }
 }

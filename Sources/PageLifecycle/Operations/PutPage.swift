@@ -104,7 +104,8 @@ enum PutPages: Body {
         m.value = Outcome(.invalid)
         return .finish
       }
-      m.handles[handle].state = .released
+      // Until all are put nobody else can put them, or obtain others under this name.
+      m.handles[handle].state = .filling
       m.frame.index = PageIndex(rawValue: m.handles[handle].released)
       return .next(.putNext)
 
@@ -118,6 +119,7 @@ enum PutPages: Body {
         return m.enter(frame, then: Step.putNext)
       }
       m.handles[handle].released = m.handles[handle].count
+      m.handles[handle].state = .released
       m.value = .ok
       return .finish
     }
