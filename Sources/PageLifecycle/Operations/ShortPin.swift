@@ -110,7 +110,7 @@ enum DMA: Body {
 /// read(2) from the pipe that vmsplice filled: copies, then drops the references.
 enum PipeRead: Body {
   enum Step: UInt8, CaseIterable {
-    /// `copy_page_to_iter()`; `pipe->mutex` keeps other readers from this page.
+    /// `copy_page_to_iter()`
     case copy
     /// `generic_pipe_buf_release()`
     case release
@@ -131,25 +131,24 @@ enum PipeRead: Body {
     switch step {
     case .copy:
       guard isUseful(m.call, in: &m) else {
-        m.value = Outcome(.badHandle)
+        m.value = m.frame.count > 0 ? Outcome(Int(m.frame.count)) : Outcome(.badHandle)
         return .finish
       }
       let isDone = m.frame.count == min(m.call.pages, UInt8(Limits.handlePages))
-      guard !isDone, m.handles[handle].released < m.handles[handle].count else {
-        return finish(handle, &m)
-      }
       let position = Int(m.handles[handle].released)
+      guard !isDone, position < Int(m.handles[handle].count) else { return finish(handle, &m) }
       m.cpus[m.current].bytes[Int(m.frame.count)] = m.readThrough(handle, position)
-      m.handles[handle].released += 1
+      m.frame.count += 1
+      // The pipe's mutex: this buffer is taken, another reader gets the next one.
       m.frame.pfn = m.handles[handle].pages[position]
       m.frame.times = m.handles[handle].times
-      m.frame.count += 1
+      m.handles[handle].released += 1
       return .next(.release)
 
     case .release:
       guard !m.frame.pfn.isNone else { return .next(.copy) }
-      let page = m.owner(of: m.frame.pfn)
-      return m.enter(PutPage.frame(page, .get, times: m.frame.times), then: Step.copy)
+      let frame = PutPage.frame(m.owner(of: m.frame.pfn), .get, times: m.frame.times)
+      return m.enter(frame, then: Step.copy)
     }
   }
 
