@@ -144,7 +144,10 @@ extension Machine {
       guard !cpus[cpu].stale.isEmpty, cpus[cpu].gatherMM == mm,
         cpus[cpu].gatherMapping == mapping, cpus[cpu].stale.contains(page)
       else { continue }
-      return cpus[cpu].gathered[page]
+      var pte = cpus[cpu].gathered[page]
+      // The gathered entry of a PMD names the first of its pages.
+      if pte.isPMD { pte.pfn = PFN(pte.pfn.position + page.position % Limits.pagesPerPMD) }
+      return pte
     }
     return nil
   }

@@ -190,6 +190,8 @@ enum Iput: Body {
     let file = m.frame.file
     let isUsed = m.files[file].isLinked || m.isInUse(file)
     guard m.files[file].isAlive, !m.files[file].isEvicting, !isUsed else { return .finish }
+    // An unmount that has begun evicts the inode itself.
+    guard !m.isUnmounted() else { return .finish }
     m.files[file].isEvicting = true
     var frame = Frame(.evictInode)
     frame.file = file
