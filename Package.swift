@@ -33,6 +33,8 @@ let package = Package(
     .testTarget(
       name: "PageLifecycleTests", dependencies: ["PageLifecycle", "Fuzzing", "Programs"],
       swiftSettings: settings),
+    .testTarget(
+      name: "RepositoryTests", dependencies: ["PageLifecycle", "Programs"], swiftSettings: settings),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
     // Also runs the command itself, which lies beside the tests once it is built.
     .testTarget(

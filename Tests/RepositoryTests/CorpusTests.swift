@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+
+import PageLifecycle
+import Programs
+import Testing
+
+@Suite("The corpus")
+struct CorpusTests {
+  @Test("Every program finds what it expects, and nothing it states is otherwise")
+  func replay() throws {
+    #expect(Repository.corpus.count > 700)
+    for file in Repository.corpus {
+      let report = Execution.run(try ProgramParser.parse(file.bytes, file: file.path))
+      let differences = report.failures.flatMap(\.diff)
+      #expect(report.isAsExpected(), "\(file.path)\n\(differences.joined(separator: "\n"))")
+    }
+  }
+
+  @Test("Text, program, text is the identity")
+  func canonical() throws {
+    for file in Repository.corpus {
+      let program = try ProgramParser.parse(file.bytes, file: file.path)
+      let text = ProgramPrinter.text(of: program)
+      #expect(text == file.text, "\(file.path)")
+      #expect(program.expectation != .unstated, "\(file.path) expects nothing")
+    }
+  }
+
+  @Test("Every operation has its story, with what it returns", arguments: Procedure.operations)
+  func operations(operation: Procedure) throws {
+    let stories = Repository.corpus.filter {
+      $0.path.hasPrefix("corpus/operations/") || $0.path.hasPrefix("corpus/counts/")
+    }
+    let results = try stories.flatMap { file in
+      try ProgramParser.parse(file.bytes, file: file.path).lines.compactMap { line -> Outcome? in
+        guard case .instruction(let instruction, let result) = line.statement else { return nil }
+        return instruction.call?.operation == operation ? result : nil
+      }
+    }
+    // Injecting a memory failure succeeds with the signal it sends.
+    let isDone: (Outcome) -> Bool = { !$0.isFailure || $0.errno == .sigbus }
+    #expect(results.contains(where: isDone), "\(operation.name) never succeeds")
+  }
+
+  /// Invariants that no single rule breaks, and why.
+  static let unbroken: [Invariant: String] = [
+    .I3: "a count needs more than two million pins of one page to get there",
+    .I4: "rmap and page table change under one lock in every era; no kernel got that wrong",
+    .I7: "a pin that is not given back shows as I1 or I39 at the step that forgets it",
+    .I21: "both eras exit the reference last; older ones do not",
+    .I28: "whoever deletes an entry has zapped it before, in every era",
+    .I34: "entries and nrpages change under one lock in every era",
+    .I37: "the bias is the refcount itself; older proposals kept pins elsewhere",
+    .I44: "a reference that outlives its call shows as I1 or I20",
+    .I58: "retries are bounded by the locks faults take",
+    .I59: "sleeping under a spinlock is a mistake of code, not of a protocol",
+  ]
+
+  @Test("Every invariant is broken by some rule, or it is said why not")
+  func invariants() {
+    let broken = Set(Rule.allCases.flatMap(\.info.breaks))
+    for invariant in Invariant.allCases {
+      let hasReason = Self.unbroken[invariant] != nil
+      #expect(broken.contains(invariant) != hasReason, "\(invariant)")
+    }
+  }
+
+  @Test("Every rule is meaningful in some protocol")
+  func rules() {
+    for rule in Rule.allCases {
+      #expect(Protocol.all.contains { rule.isMeaningful(in: $0.design) }, "\(rule)")
+      #expect(!rule.info.breaks.isEmpty)
+    }
+  }
+}
