@@ -44,7 +44,6 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case passesFaultPage
   case waitsWithoutReference
   case selectsByOwner
-  case leavesPinnedPages
   case grantsNoSlack
   case migratesOnlyUnshared
   case leavesMigratedOffLRU

@@ -196,11 +196,6 @@ extension Rule {
           "M-SELSYS", "a driver collects device pages of its own only",
           [.I52], "seed 003, patch 5"
         )
-      case .leavesPinnedPages:
-        (
-          "M-PINSHARE", "a page that may be pinned is not collected",
-          [.I41, .I45], "migrate_vma_collect_pmd()"
-        )
       case .grantsNoSlack:
         (
           "M-CHKSLACK", "the check before the copy counts no base reference that is gone",

@@ -5,7 +5,7 @@ import PageLifecycle
 extension Race {
   /// Add a race here; every test of races reads this list.
   static let all: [Race] =
-    lockFree + waiting + entries + folios + privateCopies + handles + teardown
+    lockFree + waiting + entries + folios + privateCopies + handles + teardown + migration + pools
 
   /// Who obtains pages without a lock meets who takes them away.
   static let lockFree: [Race] = [
@@ -105,6 +105,12 @@ extension Race {
       boot: Boot(files: 1, filePages: 1, devicePages: 1),
       calls: [["dax_fault(mm0, file0:0, write)"], ["dax_fault(mm0, file0:0)"]],
       rules: [.wakesOnEntryUnlock, .getsBeforeMapping]),
+    Race(
+      name: "a write fault of a mapped hole against pwrite",
+      boot: Boot(files: 1, filePages: 1, devicePages: 1),
+      setup: ["cpu0  load(mm0, file0:0)"],
+      calls: [["dax_fault(mm0, file0:0, write)"], ["pwrite(file0:0, 1)", "load(mm0, file0:0)"]],
+      rules: [.writesReplaceHoles]),
     Race(
       name: "munmap against memory_failure",
       setup: ["cpu0  dax_fault(mm0, file0:0, write)"],

@@ -110,7 +110,7 @@ enum HandleFault: Body {
       }
       if m.frame.count == 0 && !m.obeys(.waitsWithoutReference) {
         m.getPage(pfn)
-        m.holdBriefly(.speculative, of: pfn)
+        m.holdBriefly(.faultPage, of: pfn)
         m.frame.count = 1
       }
       guard m.waitForPageLock(pfn) else { return .wait }
@@ -118,7 +118,7 @@ enum HandleFault: Body {
 
     default:
       m.frame.count = 0
-      return m.enter(PutPage.frame(pfn, .speculative), then: Step.putOldMapping)
+      return m.enter(PutPage.frame(pfn, .faultPage), then: Step.putOldMapping)
     }
   }
 

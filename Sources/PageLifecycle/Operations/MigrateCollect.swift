@@ -134,7 +134,7 @@ enum MigrateCollect: Body {
         m.cpus[m.current].gathered[page] = before
         if !isExclusive { m.cpus[m.current].stale.insert(page) }
       }
-      if isExclusive && m.maybePinned(pfn) && m.obeys(.leavesPinnedPages) {
+      if isExclusive && m.maybePinned(pfn) {
         return .next(.restorePTE)
       }
       m.slot.before.isExclusive = isExclusive

@@ -90,7 +90,7 @@ enum MigrateUnmap: Body {
         m.cpus[m.current].stale.insert(m.frame.page)
       }
       let isExclusive = m.pages[pfn].flags.contains(.anonExclusive)
-      if isExclusive && m.maybePinned(pfn) && m.obeys(.leavesPinnedPages) {
+      if isExclusive && m.maybePinned(pfn) {
         return .next(.restorePTE)
       }
       m.frame.pte.isExclusive = isExclusive
@@ -139,7 +139,8 @@ enum MigrateUnmap: Body {
     if pfn == m.migration.faultPage { extra += 1 }
     if m.pages[pfn].type != .system && !m.obeys(.grantsNoSlack) { extra += 1 }
     let mapped = m.pages[pfn].mapcount
-    if mapped > 0 || m.pages[pfn].refcount - extra > mapped {
+    let isTrusted = m.pages[pfn].type != .system && !m.obeys(.migratesOnlyUnshared)
+    if mapped > 0 || (m.pages[pfn].refcount - extra > mapped && !isTrusted) {
       m.slot.isSelected = false
       m.noteBeaten(pfn)
     } else {
