@@ -60,9 +60,12 @@ struct Scene {
   }
 }
 
-/// Counts interleavings without walking them, each scene once.
+/// Counts interleavings without walking them, each scene once, and no further than a limit.
 struct InterleavingCounter {
+  let limit: Int
   private var known: [UInt64: Int] = [:]
+
+  init(limit: Int) { self.limit = limit }
 
   mutating func count(_ scene: Scene) -> Int {
     if scene.machine.verdict.isStopped { return 1 }
@@ -71,26 +74,30 @@ struct InterleavingCounter {
     if let count = known[key] { return count }
     let successors = scene.successors()
     var total = successors.isEmpty ? 1 : 0
-    for next in successors { total = min(total + count(next), 1 << 40) }
+    for next in successors where total < limit { total += count(next) }
     known[key] = total
     return total
   }
 }
 
 extension Race {
-  /// The latter part of a race: the earliest scene on one random way through it from which
-  /// fewer than `limit` interleavings lead to an end.
-  func closeUp(_ variant: Variant, seed: UInt64, limit: Int) throws -> (Scene, Int) {
-    var random = Random(seed: seed)
+  /// The race whole, where fewer than `wholeLimit` interleavings lead to its end; else the latter
+  /// part of it: the earliest scene on one random way from which fewer than `limit` do.
+  func closeUp(_ variant: Variant, wholeLimit: Int, limit: Int) throws -> (Scene, Int) {
+    var random = Random(seed: 1)
     var way = [Scene(machine: try machine(variant), calls: try instructions.calls)]
+    var wholeCounter = InterleavingCounter(limit: wholeLimit)
+    let count = wholeCounter.count(way[0])
+    if count < wholeLimit { return (way[0], count) }
     while let last = way.last, !last.machine.verdict.isStopped {
       let successors = last.successors()
       guard !successors.isEmpty else { break }
       way.append(successors[random.below(successors.count)])
     }
-    if way.count > 1, way.last?.machine.verdict.isStopped == true { way.removeLast() }
-    var counter = InterleavingCounter()
-    var chosen = (way.removeLast(), 1)
+    if way.last?.machine.verdict.isStopped == true { way.removeLast() }
+    var counter = InterleavingCounter(limit: limit)
+    let end = way.removeLast()
+    var chosen = (end, wholeCounter.count(end))
     while let scene = way.popLast() {
       let count = counter.count(scene)
       guard count < limit else { break }

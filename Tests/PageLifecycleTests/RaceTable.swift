@@ -93,8 +93,9 @@ extension Race {
       setup: [
         "cpu0  dax_fault(mm0, file0:0, write)", "cpu0  dax_fault(mm0, file1:0, write)",
         "cpu0  h0 = gup(mm0, file1:0, write)", "cpu0  munmap(mm0, file1:0)", "cpu0  unlink(file1)",
+        "cpu1  close(file1) until evictInode.breakLayouts",
       ],
-      calls: [["ftruncate(file0, 0)"], ["close(file1)"], ["put_page(h0)"]],
+      calls: [["ftruncate(file0, 0)"], [], ["put_page(h0)"]],
       rules: [.waitsAtEviction]),
   ]
 
