@@ -43,7 +43,8 @@ package enum Limits {
   package static let queuedCalls = 16
   /// Violations kept of one run; later ones are only counted.
   package static let violations = 8
-  /// Times a call may retry one fault before that is a livelock (I58).
+  /// Times a call may retry one fault: then it gives up, and if nobody else could run meanwhile
+  /// that is a livelock (I58).
   package static let retries = 8
   /// Atomic steps of one run; then it ends where it is, and says so.
   package static let steps = 1_000_000

@@ -127,6 +127,7 @@ package struct Machine: Sendable {
     cpus[cpu].depth = 0
     cpus[cpu].value = .ok
     cpus[cpu].retries = 0
+    cpus[cpu].spins = 0
     cpus[cpu].isSignalled = false
   }
 

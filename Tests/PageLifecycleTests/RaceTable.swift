@@ -128,6 +128,14 @@ extension Race {
       calls: [["dax_fault(mm0, file0:0)"], ["punch_hole(file0:0)"]],
       rules: [.ignoresZeroEntries]),
     Race(
+      name: "a write fault on the zero page against pwrite",
+      boot: Boot(files: 1, filePages: 1, devicePages: 1),
+      setup: [
+        "cpu0  dax_fault(mm0, file0:0)", "cpu1  pwrite(file0:0, 1) until examineEntry",
+      ],
+      calls: [["store(mm0, file0:0, 2)"], []],
+      rules: []),
+    Race(
       name: "three at the entry of one hole",
       boot: Boot(files: 1, filePages: 1, devicePages: 1),
       setup: [

@@ -69,10 +69,21 @@ enum CPUAccess: Body {
 
 extension Machine {
   /// Counts a fault of this call; false at the limit, where the call gives up.
+  ///
+  /// That is a livelock where nobody else can run.  Where somebody can, it is only an unfair
+  /// schedule: a write fault, for one, spins behind a pwrite() that has yet to zap the zero page.
   mutating func mayRetry() -> Bool {
-    cpus[current].retries += 1
-    guard cpus[current].retries > Limits.retries else { return true }
-    emit(.retriedTooOften)
+    let isAlone = !(0..<Limits.cpuSlots).contains {
+      CPUID($0) != current && isRunnable(CPUID($0))
+    }
+    if isAlone {
+      cpus[current].retries += 1
+      guard cpus[current].retries > Limits.retries else { return true }
+      emit(.retriedTooOften)
+    } else {
+      cpus[current].spins += 1
+      guard cpus[current].spins > Limits.retries else { return true }
+    }
     value = Outcome(.fault)
     return false
   }
