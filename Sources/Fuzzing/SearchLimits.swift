@@ -5,11 +5,11 @@ package enum SearchLimits {
   /// Calls of the longest programs a campaign draws.
   package static let programCalls = 24
   /// Calls of the longest program of a campaign's beginning: short ones first.
-  package static let firstCalls = 4
+  package static let firstCalls = 8
   /// Programs of one protocol after which the longest may have one call more.
   package static let programsPerLength = 64
   /// Distinct states a campaign counts; beyond them the count stays.
-  package static let states = 1 << 20
+  package static let states = 1 << 22
   /// Programs one reduction may run before it keeps what it has.
   package static let reductionRuns = 20_000
   /// Lines up to which a reduction tries to drop every two of them together.

@@ -78,9 +78,10 @@ package struct CPU: Sendable {
   package var transients: Int32 = 0
   /// Pgmap references this call has not put.
   package var lookups: Int16 = 0
-  /// Faults of this call so far while nobody else could run, and while somebody could.
+  /// Faults of this call so far.
   package var retries: UInt8 = 0
-  package var spins: UInt8 = 0
+  /// During all of them nobody else could run.
+  package var retriesAlone = true
   /// The bytes the last reading call saw, in order.
   package var bytes = InlineArray<4, UInt8>(repeating: 0)
   /// `mmu_gather`: PTEs cleared and not yet put; stale in other TLBs until flushed.

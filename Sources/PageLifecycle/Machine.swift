@@ -126,8 +126,7 @@ package struct Machine: Sendable {
     cpus[cpu].frame.mm = call.mm
     cpus[cpu].depth = 0
     cpus[cpu].value = .ok
-    cpus[cpu].retries = 0
-    cpus[cpu].spins = 0
+    (cpus[cpu].retries, cpus[cpu].retriesAlone) = (0, true)
     cpus[cpu].isSignalled = false
   }
 

@@ -105,7 +105,7 @@ package struct Signature: Sendable {
   package var parameters: [Parameter]
   /// The call leaves pages in a handle the program names.
   package var yieldsHandle = false
-  /// Share among randomly generated calls.
+  /// Share among randomly generated calls; zero where only a recording knows when it happens.
   package var weight = 4
   package var summary: String
 }

@@ -140,7 +140,7 @@ extension Machine {
     let state = cpus[cpu]
     var digest = Digest(5, cpu.position)
     digest.mix(
-      state.depth, state.retries | state.spins << 4, state.isSignalled ? 1 : 0,
+      state.depth, state.retries, (state.isSignalled ? 1 : 0) | (state.retriesAlone ? 0 : 2),
       state.hasInterruptsOff ? 1 : 0)
     digest.mix(
       state.wait.kind.rawValue, state.wait.object, state.wait.mode.rawValue, state.wait.ticket)

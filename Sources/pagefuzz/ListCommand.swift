@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import Console
+import Fuzzing
 import PageLifecycle
 import Programs
 
@@ -33,7 +34,8 @@ enum ListCommand: Command {
       case .protocols: Protocol.all.map(Entry.protocol)
       case .rules: Rule.allCases.map(Entry.rule)
       case .specimens: Specimen.all.map(Entry.specimen)
-      case .limits: (Limits.all + ProgramLimits.all).map { Entry.limit($0.name, $0.value) }
+      case .limits:
+        (Limits.all + ProgramLimits.all + SearchLimits.all).map { Entry.limit($0.name, $0.value) }
       }
     }
   }

@@ -70,20 +70,15 @@ enum CPUAccess: Body {
 extension Machine {
   /// Counts a fault of this call; false at the limit, where the call gives up.
   ///
-  /// That is a livelock where nobody else can run.  Where somebody can, it is only an unfair
-  /// schedule: a write fault, for one, spins behind a pwrite() that has yet to zap the zero page.
+  /// That breaks a promise only where nobody else could have run and let the fault through: a
+  /// write fault, for one, spins behind a pwrite() that has yet to zap the zero page.
   mutating func mayRetry() -> Bool {
-    let isAlone = !(0..<Limits.cpuSlots).contains {
-      CPUID($0) != current && isRunnable(CPUID($0))
+    cpus[current].retries += 1
+    for cpu in cpus.indices where cpu != current && canRun(cpu) {
+      cpus[current].retriesAlone = false
     }
-    if isAlone {
-      cpus[current].retries += 1
-      guard cpus[current].retries > Limits.retries else { return true }
-      emit(.retriedTooOften)
-    } else {
-      cpus[current].spins += 1
-      guard cpus[current].spins > Limits.retries else { return true }
-    }
+    guard cpus[current].retries > Limits.retries else { return true }
+    if cpus[current].retriesAlone { emit(.retriedTooOften) }
     value = Outcome(.fault)
     return false
   }
@@ -142,7 +137,10 @@ extension Machine {
       guard !cpus[cpu].stale.isEmpty, cpus[cpu].gatherMM == mm,
         cpus[cpu].gatherMapping == mapping, cpus[cpu].stale.contains(page)
       else { continue }
-      return cpus[cpu].gathered[page]
+      var pte = cpus[cpu].gathered[page]
+      // The gathered entry of a PMD names the first of its pages.
+      if pte.isPMD { pte.pfn = PFN(pte.pfn.position + page.position % Limits.pagesPerPMD) }
+      return pte
     }
     return nil
   }

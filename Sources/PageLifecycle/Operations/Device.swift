@@ -91,16 +91,21 @@ enum MemunmapPages: Body {
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     switch step {
     case .unmount:
-      let isBusy = m.files.indices.contains { m.isInUse($0) || m.files[$0].isEvicting }
-      guard !m.obeys(.drainsBeforeUnbind) || !isBusy else {
+      guard mayUnmount(&m) else {
         m.value = Outcome(.busy)
         return .finish
       }
       return .next(.killReference)
 
     case .killReference:
-      guard m.pgmap.state == .live else {
+      // The driver core's device lock keeps an unbind from a bind that is under way.
+      guard m.pgmap.state == .live, m.pgmap.own > 1 else {
         m.value = Outcome(.noDevice)
+        return .finish
+      }
+      // Nobody opens a file, or reclaims an inode, of a file system that is being unmounted.
+      guard mayUnmount(&m) else {
+        m.value = Outcome(.busy)
         return .finish
       }
       m.pgmap.state = .dying
@@ -144,6 +149,11 @@ enum MemunmapPages: Body {
       m.value = .ok
       return .finish
     }
+  }
+
+  private static func mayUnmount(_ m: inout Machine) -> Bool {
+    guard m.obeys(.drainsBeforeUnbind) else { return true }
+    return !m.files.indices.contains { m.isInUse($0) || m.files[$0].isEvicting }
   }
 
   private static func evictNext(_ m: inout Machine) -> Transition<Step> {
@@ -283,7 +293,7 @@ enum ConvertUnwritten: Body {
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "convert_unwritten", parameters: [.filePage], weight: 1,
+      name: "convert_unwritten", parameters: [.filePage], weight: 0,
       summary: "the file system writes zeroes to an unwritten block")
   }
 

@@ -24,6 +24,8 @@ enum Fork: Body {
     case unlockPageTable
     /// `raw_write_seqcount_end(&mm->write_protect_seq)`
     case endWriteProtect
+    /// `mmap_write_unlock()` of the child, which nobody could change before
+    case unlockChild
     /// `mmap_write_unlock()`
     case unlockMM
   }
@@ -45,13 +47,17 @@ enum Fork: Body {
       return m.lockMM(parent, then: Step.beginWriteProtect)
 
     case .beginWriteProtect:
-      guard !m.mms[child].isAlive else {
+      // Whoever still walks the page table of a child that has exited keeps its place.
+      let isFree = m.mms[child].pageTableLock.isFree && m.mms[child].lock.isFree
+      guard !m.mms[child].isAlive, isFree else {
         m.frame.result = Outcome(.busy)
         return .next(.unlockMM)
       }
       m.mms[parent].writeProtectSequence &+= 1
       m.mms[child] = MM()
       m.mms[child].isAlive = true
+      // `mmap_write_lock_nested()`: nobody else knows the child yet, so this cannot wait.
+      m.mms[child].lock.writer = m.current.rawValue + 1
       m.mms[child].hasPinned = m.mms[parent].hasPinned
       return .next(.copyVMA)
 
@@ -80,6 +86,10 @@ enum Fork: Body {
 
     case .endWriteProtect:
       m.mms[parent].writeProtectSequence &+= 1
+      return .next(.unlockChild)
+
+    case .unlockChild:
+      m.release(.mmap(child))
       return .next(.unlockMM)
 
     case .unlockMM:

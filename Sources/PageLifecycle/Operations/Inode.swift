@@ -107,6 +107,10 @@ enum Unlink: Body {
         m.value = Outcome(m.files[file].isLinked ? .busy : .noEntry)
         return .finish
       }
+      guard !m.isUnmounted() else {
+        m.value = Outcome(.noDevice)
+        return .finish
+      }
       m.files[file].isAlive = true
       m.files[file].callers += 1
       return .next(.lockInode)
@@ -135,6 +139,11 @@ enum Unlink: Body {
 }
 
 extension Machine {
+  /// The file system is drained for an unbind, or gone with its device.
+  mutating func isUnmounted() -> Bool {
+    obeys(.drainsBeforeUnbind) && pgmap.state != .live
+  }
+
   /// A descriptor, a mapping or a call in flight holds the inode.
   mutating func isInUse(_ file: FileID) -> Bool {
     files[file].descriptors > 0 || files[file].callers > 0 || isMapped(file)
@@ -178,6 +187,8 @@ enum Iput: Body {
     let file = m.frame.file
     let isUsed = m.files[file].isLinked || m.isInUse(file)
     guard m.files[file].isAlive, !m.files[file].isEvicting, !isUsed else { return .finish }
+    // An unmount that has begun evicts the inode itself.
+    guard !m.isUnmounted() else { return .finish }
     m.files[file].isEvicting = true
     var frame = Frame(.evictInode)
     frame.file = file
@@ -215,7 +226,8 @@ enum EvictInode: Body {
     switch step {
     case .begin:
       guard m.cpus[m.current].depth == 0 else { return .next(.breakLayouts) }
-      guard isUseful(m.call, in: &m), !m.files[file].isEvicting else {
+      // The shrinker leaves a file system alone that is being unmounted: `s_umount`.
+      guard isUseful(m.call, in: &m), !m.files[file].isEvicting, !m.isUnmounted() else {
         m.value = Outcome(.busy)
         return .finish
       }
