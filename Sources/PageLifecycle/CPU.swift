@@ -87,8 +87,6 @@ package struct CPU: Sendable {
   package var lookups: Int16 = 0
   /// Faults of this call so far.
   package var retries: UInt8 = 0
-  /// Faults of this call that ended without anything done or waited for.
-  package var spins: UInt8 = 0
   /// During all of them nobody else could run.
   package var retriesAlone = true
   /// The bytes the last reading call saw, in order.

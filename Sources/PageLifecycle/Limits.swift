@@ -53,10 +53,9 @@ package enum Limits {
   package static let queuedCalls = 16
   /// Violations kept of one run; later ones are only counted.
   package static let violations = 8
-  /// Times a call may retry faults; then it gives up with -EFAULT.
-  package static let retries = 16
-  /// Times in one call that a fault may end without anything done or waited for (I58).
-  package static let spins = 4
+  /// Times a call may retry one fault: then it gives up, and if nobody else could run meanwhile
+  /// that is a livelock (I58).
+  package static let retries = 8
   /// Atomic steps of one run; then it ends where it is, and says so.
   package static let steps = 1_000_000
   /// Block numbers the allocator can be told to hand out next; more are ignored.
@@ -69,7 +68,7 @@ package enum Limits {
     ("driverPages", driverPages), ("smallPages", smallPages), ("migrationPages", migrationPages),
     ("handles", handles), ("handlePages", handlePages), ("pagesPerPMD", pagesPerPMD),
     ("times", times), ("stackDepth", stackDepth), ("queuedCalls", queuedCalls),
-    ("violations", violations), ("retries", retries), ("spins", spins), ("steps", steps),
+    ("violations", violations), ("retries", retries), ("steps", steps),
     ("blockChoices", blockChoices),
   ]
 }

@@ -167,7 +167,7 @@ package struct Machine: Sendable {
     cpus[cpu].frame.mm = call.mm
     cpus[cpu].depth = 0
     cpus[cpu].value = .ok
-    (cpus[cpu].retries, cpus[cpu].retriesAlone, cpus[cpu].spins) = (0, true, 0)
+    (cpus[cpu].retries, cpus[cpu].retriesAlone) = (0, true)
     cpus[cpu].isSignalled = false
   }
 

@@ -6,9 +6,10 @@ extension Rule {
     let (bug, meaning, breaks, source): (String, String, [Invariant], String) =
       switch self {
       case .scansUnmappedFiles:
+        // I18: the eviction before an unbind does not look either.
         (
           "M-MAPPED", "breaking layouts looks for busy pages even where no VMA maps the file",
-          [.I27], "cee91fa13a8e"
+          [.I27, .I18], "cee91fa13a8e"
         )
       case .examinesLockedEntries:
         (
@@ -16,8 +17,10 @@ extension Rule {
           [.I27, .I24, .I35], "6be3e21d25ca"
         )
       case .waitsAtEviction:
+        // I18: an unbind evicts.  I1: a folio split under a pin; on a small page it weighs more.
         (
-          "M-EVICT", "inode eviction waits for busy pages first", [.I27, .I24, .I35], "0e2f80afcfa6"
+          "M-EVICT", "inode eviction waits for busy pages first",
+          [.I27, .I24, .I35, .I18, .I1], "0e2f80afcfa6"
         )
       case .drainsBeforeUnbind:
         (
@@ -25,9 +28,10 @@ extension Rule {
           [.I18, .I19, .I25], "reference kernels 6.12, 7.2 and 7.3: oops after unbind"
         )
       case .waitsForIdlePage:
+        // I54: DMA to a block that was moved or zeroed.  I18 and I1 as for an eviction.
         (
           "M-TRUNCGUP", "truncate waits until no page of its range is busy",
-          [.I27, .I24], "seed 001; d2c997c0f145"
+          [.I27, .I24, .I54, .I18, .I1], "seed 001; d2c997c0f145"
         )
       case .wakesOnBulkRelease:
         (
@@ -148,7 +152,7 @@ extension Rule {
       case .waitsForPagesInUse:
         (
           "M-UNMAPLIVE", "memunmap_pages() waits for every page in use",
-          [.I18, .I19, .I20], "0dc45ca1ce18"
+          [.I18, .I19, .I20, .I56], "0dc45ca1ce18"
         )
       case .waitsForDeviceDAXUsers:
         (
@@ -158,7 +162,7 @@ extension Rule {
       case .stopsAllocatingFirst:
         (
           "M-ALLOCDYING", "a driver stops handing out pages before its pgmap dies",
-          [.I22, .I20], "v6.1 zone_device_page_init()"
+          [.I22, .I19, .I20], "v6.1 zone_device_page_init()"
         )
       case .exitsPagemapLast:
         (
@@ -169,7 +173,7 @@ extension Rule {
         (
           "M-DPFAULT",
           "a CPU fault checks the entry and holds the page before the driver is called",
-          [.I14, .I19], "16ce101db85d"
+          [.I14, .I19, .I45, .I58], "16ce101db85d"
         )
       case .locksFaultPage:
         (

@@ -36,15 +36,18 @@ extension Machine {
   /// ``stateHash`` of a machine that is at hand to change.
   package mutating func hashState() -> UInt64 {
     var hash: UInt64 = 0
-    for pfn in pages.indices { hash ^= digest(pfn) }
-    for file in files.indices { hash ^= digest(file) }
-    for mm in mms.indices { hash ^= digest(mm) }
+    for position in 0..<Limits.pages { hash ^= digest(PFN(position)) }
+    for position in 0..<Limits.files { hash ^= digest(FileID(position)) }
+    for position in 0..<Limits.mms { hash ^= digest(MMID(position)) }
     // What a handle held that holds nothing now is read by nobody.
-    for handle in handles.indices
-    where handles[handle].state == .held || handles[handle].state == .filling {
-      hash ^= digest(handle)
+    for position in 0..<Limits.handleSlots {
+      let handle = HandleID(position)
+      let state = handles[handle].state
+      if state == .held || state == .filling { hash ^= digest(handle) }
     }
-    for cpu in cpus.indices where cpus[cpu].isActive { hash ^= digest(cpu) }
+    for position in 0..<Limits.cpuSlots where cpus[CPUID(position)].isActive {
+      hash ^= digest(CPUID(position))
+    }
     var rest = Digest(9, 0)
     rest.mix(freeBlocks.rawValue)
     rest.mix(freeRAM.rawValue)
@@ -100,7 +103,8 @@ extension Machine {
     for lock in [inode.inodeLock, inode.invalidateLock, inode.pagesLock] {
       digest.mix(UInt64(lock.writer) | UInt64(lock.readers.rawValue) << 8)
     }
-    for index in inode.entries.indices {
+    for position in 0..<Limits.filePages {
+      let index = PageIndex(position)
       let (entry, block) = (inode.entries[index], inode.blocks[index])
       digest.mix(
         entry.kind.rawValue, entry.isLocked ? 1 : 0, entry.isPMD ? 1 : 0, entry.pfn.rawValue)
@@ -117,7 +121,8 @@ extension Machine {
     for lock in [space.lock, space.pageTableLock] {
       digest.mix(UInt64(lock.writer) | UInt64(lock.readers.rawValue) << 8)
     }
-    for mapping in space.vmas.indices {
+    for position in 0..<Limits.mappings {
+      let mapping = MappingID(position)
       let vma = space.vmas[mapping]
       guard !vma.isFree else { continue }
       digest.mix(UInt64(mapping.rawValue) << 8 | 0xFF)
@@ -125,7 +130,8 @@ extension Machine {
         vma.file.rawValue, vma.offset.rawValue, vma.isPrivate ? 1 : 0, vma.hasAnonVMA ? 1 : 0)
       digest.mix(vma.pages.rawValue | vma.copies.rawValue << 32)
       digest.mix(UInt64(vma.kind.rawValue))
-      for page in vma.ptes.indices {
+      for page in 0..<Limits.filePages {
+        let page = PageIndex(page)
         digest.mix(Self.bits(vma.ptes[page]) << 16 | UInt64(vma.copyValues[page]))
         digest.mix(UInt64(vma.backing[page].rawValue))
       }
@@ -158,7 +164,7 @@ extension Machine {
     let state = cpus[cpu]
     var digest = Digest(5, cpu.position)
     digest.mix(
-      state.depth, state.retries | state.spins << 5,
+      state.depth, state.retries,
       (state.isSignalled ? 1 : 0) | (state.retriesAlone ? 0 : 2),
       state.hasInterruptsOff ? 1 : 0)
     digest.mix(

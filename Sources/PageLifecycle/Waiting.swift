@@ -92,18 +92,21 @@ extension Machine {
   @inline(__always)
   mutating func holdBriefly(_ holder: Holder, of pfn: PFN, _ times: Int32 = 1) {
     ledger.take(holder, of: pfn, times)
+    touch(pfn)
     cpus[current].transients += times
   }
 
   @inline(__always)
   mutating func dropBriefHold(_ holder: Holder, of pfn: PFN, _ times: Int32 = 1) {
     ledger.drop(holder, of: pfn, times)
+    touch(pfn)
     cpus[current].transients -= times
   }
 
   @inline(__always)
   mutating func keepBriefHold(_ from: Holder, as to: Holder, of pfn: PFN, _ times: Int32 = 1) {
     ledger.convert(from, to: to, of: pfn, times)
+    touch(pfn)
     cpus[current].transients -= times
   }
 

@@ -17,10 +17,39 @@ extension Race {
       name: "CPU fault against CPU fault on one private page",
       boot: devices(1), setup: privatePage,
       calls: [["load(mm0, m0:0)"], ["load(mm0, m0:0)"]],
-      rules: [
-        .locksFaultPage, .sleepsOnFaultPageLock, .passesFaultPage, .rechecksPrivatePTE,
-        .waitsWithoutReference,
-      ]),
+      rules: []),
+    Race(
+      name: "CPU fault against CPU fault, one with the driver already",
+      boot: devices(1),
+      setup: privatePage + ["cpu0  load(mm0, m0:0) until privateFault.migrateToRAM"],
+      calls: [[], ["load(mm0, m0:0)"]],
+      rules: [.locksFaultPage]),
+    Race(
+      name: "CPU fault against driver alloc",
+      boot: devices(1), setup: privatePage,
+      calls: [["load(mm0, m0:0)"], ["h0 = driver_alloc(d0)"]],
+      rules: [.passesFaultPage]),
+    Race(
+      name: "CPU fault against eviction of the device",
+      boot: devices(1),
+      setup: privatePage + ["cpu1  migrate_device_range(d0) until migrateUnmap.lockPageTable"],
+      calls: [["load(mm0, m0:0)"], []],
+      rules: [.sleepsOnFaultPageLock]),
+    Race(
+      name: "CPU fault against migrate back",
+      boot: devices(1),
+      setup: privatePage + [
+        "cpu0  load(mm0, m0:0) until privateFault.lockPageTable",
+        "cpu1  migrate_to_ram(d0, mm0, m0:0) until migrateFinalize.putSource",
+      ],
+      calls: [[], ["h0 = driver_alloc(d0)"]],
+      rules: [.rechecksPrivatePTE]),
+    Race(
+      name: "CPU fault against the wait for a migration",
+      boot: devices(1),
+      setup: privatePage + ["cpu0  load(mm0, m0:0) until migrateCopy.copyData"],
+      calls: [[], ["load(mm0, m0:0)"]],
+      rules: [.waitsWithoutReference]),
     Race(
       name: "pin against migrate of a coherent page",
       boot: devices(2), setup: coherentPage,

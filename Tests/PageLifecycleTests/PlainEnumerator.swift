@@ -15,21 +15,20 @@ struct PlainEnumerator {
   private var ends: [UInt64: Set<Invariant>] = [:]
 
   mutating func enumerate(_ scene: Scene) {
-    var canMove = false
-    for next in scene.successors() {
-      canMove = true
-      for violation in next.machine.verdict.all { violated.insert(violation.invariant) }
-      if next.machine.verdict.isStopped { interleavings += 1 } else { enumerate(next) }
+    let successors = scene.successors()
+    for next in successors {
+      violated.formUnion(next.violated)
+      if next.isStopped { interleavings += 1 } else { enumerate(next) }
     }
-    if !canMove { end(scene.machine) }
+    if successors.isEmpty { end(scene) }
   }
 
-  private mutating func end(_ machine: Machine) {
+  private mutating func end(_ scene: Scene) {
     interleavings += 1
-    let key = machine.stateHash
+    let key = scene.machine.stateHash
     finalStates.insert(key)
     if ends[key] == nil {
-      var run = Run(machine)
+      var run = Run(scene.machine)
       run.finish()
       ends[key] = Set(run.machine.verdict.all.map(\.invariant))
     }
@@ -38,59 +37,84 @@ struct PlainEnumerator {
 }
 
 /// A moment of a race: a machine, and the calls each CPU has still to start.
-struct Scene {
-  var machine: Machine
-  var calls: [[Call]]
+///
+/// An object, so that a recursion as deep as a race is long needs little stack.
+final class Scene {
+  let machine: Machine
+  let calls: [[Call]]
+  let isStopped: Bool
+  let violated: [Invariant]
+
+  init(_ machine: Machine, _ calls: [[Call]]) {
+    self.machine = machine
+    self.calls = calls
+    isStopped = machine.verdict.isStopped
+    violated = machine.verdict.all.map(\.invariant)
+  }
+
+  /// Equal for scenes from which the same can happen.
+  var key: UInt64 {
+    calls.reduce(machine.stateHash) { $0 &* 0x9E37_79B9_7F4A_7C15 ^ UInt64($1.count) }
+  }
 
   /// The scenes one atomic step away, one for each CPU that can take one.
   func successors() -> [Scene] {
-    calls.indices.compactMap { position in
-      let cpu = CPUID(position)
-      var next = self
-      if machine.cpus[cpu].isActive {
-        guard machine.isRunnable(cpu) else { return nil }
-      } else {
-        guard let call = next.calls[position].first else { return nil }
-        next.machine.begin(call, on: cpu)
-        next.calls[position].removeFirst()
-      }
-      _ = next.machine.step(cpu)
-      return next
+    isStopped ? [] : calls.indices.compactMap(successor)
+  }
+
+  private func successor(_ position: Int) -> Scene? {
+    let cpu = CPUID(position)
+    var next = machine
+    var remaining = calls
+    if machine.cpus[cpu].isActive {
+      guard machine.isRunnable(cpu) else { return nil }
+    } else {
+      guard let call = calls[position].first else { return nil }
+      next.begin(call, on: cpu)
+      remaining[position].removeFirst()
     }
+    _ = next.step(cpu)
+    return Scene(next, remaining)
   }
 }
 
-/// Counts interleavings without walking them, each scene once.
+/// Counts interleavings without walking them, each scene once, and no further than a limit.
 struct InterleavingCounter {
+  let limit: Int
   private var known: [UInt64: Int] = [:]
 
+  init(limit: Int) { self.limit = limit }
+
   mutating func count(_ scene: Scene) -> Int {
-    if scene.machine.verdict.isStopped { return 1 }
-    var key = scene.machine.stateHash
-    for rest in scene.calls { key = key &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(rest.count) }
+    if scene.isStopped { return 1 }
+    let key = scene.key
     if let count = known[key] { return count }
     let successors = scene.successors()
     var total = successors.isEmpty ? 1 : 0
-    for next in successors { total = min(total + count(next), 1 << 40) }
+    for next in successors where total < limit { total += count(next) }
     known[key] = total
     return total
   }
 }
 
 extension Race {
-  /// The latter part of a race: the earliest scene on one random way through it from which
-  /// fewer than `limit` interleavings lead to an end.
-  func closeUp(_ variant: Variant, seed: UInt64, limit: Int) throws -> (Scene, Int) {
-    var random = Random(seed: seed)
-    var way = [Scene(machine: try machine(variant), calls: try instructions.calls)]
-    while let last = way.last, !last.machine.verdict.isStopped {
+  /// The race whole, where fewer than `wholeLimit` interleavings lead to its end; else the latter
+  /// part of it: the earliest scene on one random way from which fewer than `limit` do.
+  func closeUp(_ variant: Variant, wholeLimit: Int, limit: Int) throws -> (Scene, Int) {
+    var random = Random(seed: 1)
+    var way = [Scene(try machine(variant), try instructions.calls)]
+    var wholeCounter = InterleavingCounter(limit: wholeLimit)
+    let count = wholeCounter.count(way[0])
+    if count < wholeLimit { return (way[0], count) }
+    while let last = way.last, !last.isStopped {
       let successors = last.successors()
       guard !successors.isEmpty else { break }
       way.append(successors[random.below(successors.count)])
     }
-    if way.count > 1, way.last?.machine.verdict.isStopped == true { way.removeLast() }
-    var counter = InterleavingCounter()
-    var chosen = (way.removeLast(), 1)
+    if way.last?.isStopped == true { way.removeLast() }
+    var counter = InterleavingCounter(limit: limit)
+    let end = way.removeLast()
+    var chosen = (end, wholeCounter.count(end))
     while let scene = way.popLast() {
       let count = counter.count(scene)
       guard count < limit else { break }

@@ -93,8 +93,9 @@ extension Race {
       setup: [
         "cpu0  dax_fault(mm0, file0:0, write)", "cpu0  dax_fault(mm0, file1:0, write)",
         "cpu0  h0 = gup(mm0, file1:0, write)", "cpu0  munmap(mm0, file1:0)", "cpu0  unlink(file1)",
+        "cpu1  close(file1) until evictInode.breakLayouts",
       ],
-      calls: [["ftruncate(file0, 0)"], ["close(file1)"], ["put_page(h0)"]],
+      calls: [["ftruncate(file0, 0)"], [], ["put_page(h0)"]],
       rules: [.waitsAtEviction]),
   ]
 
@@ -132,6 +133,14 @@ extension Race {
       name: "a read fault of a hole against punch",
       calls: [["dax_fault(mm0, file0:0)"], ["punch_hole(file0:0)"]],
       rules: [.ignoresZeroEntries]),
+    Race(
+      name: "a write fault on the zero page against pwrite",
+      boot: Boot(files: 1, filePages: 1, devicePages: 1),
+      setup: [
+        "cpu0  dax_fault(mm0, file0:0)", "cpu1  pwrite(file0:0, 1) until examineEntry",
+      ],
+      calls: [["store(mm0, file0:0, 2)"], []],
+      rules: []),
     Race(
       name: "three at the entry of one hole",
       boot: Boot(files: 1, filePages: 1, devicePages: 1),

@@ -70,7 +70,8 @@ enum CPUAccess: Body {
 extension Machine {
   /// Counts a fault of this call; false at the limit, where the call gives up.
   ///
-  /// That breaks a promise only where nobody else could have run and let the fault through.
+  /// That breaks a promise only where nobody else could have run and let the fault through: a
+  /// write fault, for one, spins behind a pwrite() that has yet to zap the zero page.
   mutating func mayRetry() -> Bool {
     cpus[current].retries += 1
     for cpu in cpus.indices where cpu != current && canRun(cpu) {
@@ -85,8 +86,8 @@ extension Machine {
   /// A fault ends with nothing done and nothing waited for: it will come back as often as it is
   /// let, and keeps the CPU from whom it needs.
   mutating func noteSpin() {
-    cpus[current].spins += 1
-    if cpus[current].spins == Limits.spins { emit(.retriedTooOften) }
+    emit(.retriedTooOften)
+    cpus[current].retries = UInt8(Limits.retries)
   }
 
   /// One load or store, or nil where it faults.
