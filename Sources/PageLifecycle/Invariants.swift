@@ -168,7 +168,7 @@ extension Invariant {
   /// A violation makes accounting or memory wrong: the run stops.  Others are noted.
   package var stops: Bool {
     switch self {
-    case .I7, .I22, .I24, .I32, .I35, .I42, .I44, .I45, .I52, .I53: false
+    case .I7, .I17, .I22, .I24, .I32, .I35, .I42, .I44, .I45, .I52, .I53: false
     case .I55, .I56, .I57, .I58, .I59, .I60: false
     default: true
     }

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: MIT
 
+/// The pages of one device, `struct dev_pagemap`.
+package struct PagemapID: TableIndex {
+  package var rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+}
+
 extension PagemapID {
   /// The FS_DAX device with the file system.
   package static let pmem0 = PagemapID(0)

@@ -20,12 +20,6 @@ package struct PFN: TableIndex {
   package var isNone: Bool { rawValue == 255 }
 }
 
-/// The pages of one device, `struct dev_pagemap`.
-package struct PagemapID: TableIndex {
-  package var rawValue: UInt8
-  package init(rawValue: UInt8) { self.rawValue = rawValue }
-}
-
 /// An inode of the file system on the device.
 package struct FileID: TableIndex {
   package var rawValue: UInt8

@@ -9,6 +9,9 @@ enum ReplayCommand: Command {
   static let trace = Option("trace", "print every step, in columns of CPUs")
   static let junit = Option("junit", .file, "also write the results as JUnit XML")
 
+  static let hashes = Option(
+    "hashes", .file, "compare the states of each program it lists with the hash it lists")
+
   static let name = "replay"
   static let summary = "run programs and compare with what each one expects"
   static let discussion = """
@@ -16,7 +19,7 @@ enum ReplayCommand: Command {
     is reported and the others go on; the highest exit status of all files wins.  With --quiet
     only what is not as expected is printed.
     """
-  static let options = [trace, junit, Option.format, Option.quiet]
+  static let options = [trace, junit, hashes, Option.format, Option.quiet]
   static let operands = [
     Operand(.path, "programs, and directories of programs", isRepeated: true)
   ]
@@ -29,11 +32,12 @@ enum ReplayCommand: Command {
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
     var summary = ReplaySummary()
     var junitReport = JUnitReport(suite: "pagefuzz replay")
+    let hashes = try arguments[hashes].map(StateHashes.init(readingFrom:))
     Interruption.listen()
     for found in ProgramFiles.expand(arguments.operands) {
       // Results of some of the files must not look like results of all.
       if let status = Interruption.status { return status }
-      let replayed = ReplayedFile(found, tracing: arguments.has(trace))
+      let replayed = ReplayedFile(found, tracing: arguments.has(trace), hashes)
       replayed.complain()
       if arguments.isJSON {
         try Output.line(replayed.json)
@@ -84,7 +88,11 @@ private struct ReplayedFile {
   let result: Result
   let status: ExitStatus
 
-  init(_ found: ProgramFiles.Found, tracing isTracing: Bool) {
+  /// The states the program went through, and those it is listed with.
+  private var hash: UInt64?
+  private var listedHash: UInt64?
+
+  init(_ found: ProgramFiles.Found, tracing isTracing: Bool, _ hashes: StateHashes?) {
     switch found {
     case .success(let path):
       self.path = path
@@ -93,7 +101,12 @@ private struct ReplayedFile {
       path = error.path
       result = .unreadable(error)
     }
-    status = Self.status(of: result)
+    if let hashes, case .ran(let report, _) = result, let listed = hashes[path] {
+      listedHash = listed
+      hash = Execution.run(report.program, hashing: true).hash
+    }
+    let isHashed = hash == listedHash
+    status = isHashed ? Self.status(of: result) : max(.found, Self.status(of: result))
   }
 
   private static func status(of result: Result) -> ExitStatus {
@@ -120,6 +133,8 @@ private struct ReplayedFile {
     }
   }
 
+  private static func text(of hash: UInt64) -> String { StateHashes.text(of: hash) }
+
   /// Why the file could not be used; nil where it was.
   private var complaint: String? {
     switch result {
@@ -142,6 +157,10 @@ private struct ReplayedFile {
     var lines = ["\(word)  \(path)  \(report.steps) steps, found \(report.foundText)"]
     lines += trace.map { "  " + $0 }
     lines += report.differences(in: path).map { "  " + $0 }
+    if let hash, let listedHash, hash != listedHash {
+      lines += ["  \(path): the states", "  - \(Self.text(of: listedHash))"]
+      lines += ["  + \(Self.text(of: hash))"]
+    }
     lines += report.notes.map { "  note: \(path): \($0)" }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -169,6 +188,7 @@ private struct ReplayedFile {
           })),
       .init("notes", .strings(report.notes)),
     ]
+    if let hash { fields.append(.init("hash", .string(Self.text(of: hash)))) }
     if !trace.isEmpty { fields.append(.init("trace", .strings(trace))) }
     return .object(fields)
   }

@@ -136,6 +136,66 @@ extension Canary {
     Canary(
       invariant: .I20, note: "a lookup its call has not put",
       prepare: { $0.emit(.callEnded) }, corrupt: { $0.cpus[CPUID(0)].lookups = 1 }),
+    Canary(
+      invariant: .I10, note: "a listed page with a count",
+      corrupt: { $0.ledger.listed.insert(page) }),
+    Canary(
+      invariant: .I11, note: "a page of a driver that nobody holds and no list has",
+      prepare: {
+        $0.pagemaps[.device0].state = .live
+        $0.initializeDevicePage(PFN(PagemapID.device0.pages.lowerBound), .devicePrivate)
+      }, corrupt: { $0.judgeConservation() }),
+    Canary(invariant: .I12, note: "a page listed twice") { $0.emit(.listedTwice(page)) },
+    Canary(invariant: .I13, note: "a page written after it was listed") {
+      $0.emit(.writtenAfterFree(page))
+    },
+    Canary(
+      invariant: .I14, note: "a fault uses a page nobody holds",
+      prepare: { $0.emit(.usedWithoutReference(page)) },
+      corrupt: { $0.emit(.gotFreePage(page)) }),
+    Canary(invariant: .I15, note: "a page handed out that is mapped") { $0.emit(.handedOut(page)) },
+    Canary(invariant: .I16, note: "a page without page_free() dropped to nothing") {
+      $0.emit(.freedWithoutOwner(page))
+    },
+    Canary(invariant: .I22, note: "a page of a dying device handed out") {
+      $0.emit(.allocatedFromDying(.device0))
+    },
+    Canary(
+      invariant: .I45, note: "a page that is mapped accepted for migration",
+      prepare: { $0.emit(.acceptedForMigration(PFN(2))) },
+      corrupt: { $0.emit(.acceptedForMigration(page)) }),
+    Canary(
+      invariant: .I48, note: "a page that has moved and is mapped still",
+      prepare: { $0.emit(.migrationEnded(PFN(2), PFN(3))) },
+      corrupt: { $0.emit(.migrationEnded(page, PFN(3))) }),
+    Canary(
+      invariant: .I49, note: "a migration that leaves an entry",
+      prepare: {
+        $0.pages[page].flags.insert(.locked)
+        $0.ledger.migrationEntries[page] = 1
+      }, corrupt: { $0.emit(.migrationEnded(page, .none)) }),
+    Canary(invariant: .I51, note: "a page on its way that nobody has locked") {
+      $0.ledger.migrationEntries[page] = 1
+    },
+    Canary(
+      invariant: .I52, note: "a page of no kind that was asked for",
+      corrupt: { $0.emit(.collected(page, .device0, .selectSystem)) }),
+    Canary(invariant: .I50, note: "a private page mapped for the CPU") {
+      $0.emit(.privatePageMapped(page))
+    },
+    Canary(
+      invariant: .I53, note: "an entry that allows more than before",
+      prepare: {
+        $0.emit(
+          .restored(
+            .page(page, writable: true), before: .migration(page, writable: true, exclusive: true)))
+      },
+      corrupt: {
+        $0.emit(
+          .restored(
+            .page(page, writable: true), before: .migration(page, writable: false, exclusive: true))
+        )
+      }),
     Canary(invariant: .I21, note: "a lookup after the exit") {
       $0.emit(.pagemapLookedUpAfterExit)
     },

@@ -47,14 +47,33 @@ struct CorpusTests {
     .I3: "a count needs more than two million pins of one page to get there",
     .I4: "rmap and page table change under one lock in every era; no kernel got that wrong",
     .I7: "a pin that is not given back shows as I1 or I39 at the step that forgets it",
-    .I21: "both eras exit the reference last; older ones do not",
+    .I11: "a page that is lost is one whose owner was never told, and every era tells it",
+    .I12: "a count that reaches zero twice shows as I2 first",
+    .I15: "what the last user leaves behind is cleared in every era",
+    .I16: "nothing in these eras drops a page of a device-dax device to zero",
     .I28: "whoever deletes an entry has zapped it before, in every era",
     .I34: "entries and nrpages change under one lock in every era",
     .I37: "the bias is the refcount itself; older proposals kept pins elsewhere",
     .I44: "a reference that outlives its call shows as I1 or I20",
-    .I58: "retries are bounded by the locks faults take",
+    .I48: "every era takes all mappings of a page away before it copies",
+    .I49: "every era looks for migration entries in every process",
+    .I50: "no era maps private pages for the CPU",
+    .I51: "every era holds and locks a page while it has migration entries",
+    .I53: "every era keeps the write bit in the migration entry",
     .I59: "sleeping under a spinlock is a mistake of code, not of a protocol",
   ]
+
+  @Test("The states a program goes through are those listed, in this build too")
+  func hashes() throws {
+    let listed = Repository.file("corpus/hashes").text.split(separator: "\n")
+    #expect(listed.count > 20)
+    for line in listed {
+      let words = line.split(separator: " ")
+      let path = "corpus/\(words[1])"
+      let program = try ProgramParser.parse(Repository.file(path).bytes, file: path)
+      #expect(Execution.run(program, hashing: true).hash == UInt64(words[0], radix: 16), "\(path)")
+    }
+  }
 
   @Test("Every invariant is broken by some rule, or it is said why not")
   func invariants() {

@@ -87,6 +87,8 @@ enum MigrateCollect: Body {
         }
       case .migration: break
       }
+      // Whoever changed the entry is done with it.
+      m.migration.isBeaten = true
       nextSlot(&m)
     }
     return .next(.flushTLB)
