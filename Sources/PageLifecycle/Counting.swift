@@ -125,6 +125,21 @@ extension Machine {
     touch(pfn)
   }
 
+  /// `add_mm_counter()` of what an entry names; a page that is not there, or is on its way, counts.
+  mutating func addResident(_ mm: MMID, _ pte: PTE, _ entries: Int) {
+    let pages = Int32(entries * pte.span)
+    switch pte.kind {
+    case .none, .zero: break
+    case .devicePrivate, .migration: mms[mm].residentAnonPages += pages
+    case .page:
+      if self.pages[pte.pfn].mapping == .anon {
+        mms[mm].residentAnonPages += pages
+      } else if countsMappings(of: pte.pfn) {
+        mms[mm].residentFilePages += pages
+      }
+    }
+  }
+
   /// A struct page that memunmap_pages() took away must not be looked at.
   @inline(__always)
   mutating func noteUse(of pfn: PFN) {

@@ -8,12 +8,13 @@
 package enum Invariant: UInt8, CaseIterable, Sendable {
   case I1 = 1, I2 = 2, I3 = 3, I4 = 4, I5 = 5, I6 = 6, I7 = 7
   case I10 = 10, I11 = 11, I12 = 12, I13 = 13, I14 = 14, I15 = 15, I16 = 16, I17 = 17
-  case I18 = 18, I19 = 19, I20 = 20, I21 = 21, I22 = 22
+  case I18 = 18, I19 = 19, I20 = 20, I21 = 21, I22 = 22, I23 = 23
   case I24 = 24, I25 = 25, I27 = 27, I28 = 28, I32 = 32, I33 = 33, I34 = 34, I35 = 35
   case I37 = 37, I39 = 39, I41 = 41, I42 = 42, I43 = 43, I44 = 44
   case I45 = 45, I48 = 48, I49 = 49, I50 = 50, I51 = 51, I52 = 52, I53 = 53
   case I54 = 54
   case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
+  case I61 = 61
 
   /// The sentence that must hold, and where it comes from.
   package var words: (statement: String, source: String) {
@@ -85,6 +86,8 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
     case .I21:
       ("Nobody looks a pgmap up through a reference that was exited.", "`memunmap_pages()`")
     case .I22: ("No page is handed out once its pgmap is dying.", "`zone_device_page_init()`")
+    case .I23:
+      ("memunmap_pages() returns once everybody has let go.", "seed 000; `percpu_ref_exit()`")
     // The file's association with its pages
     case .I24: ("The mapping of a page changes only while the page is idle.", "seed 001")
     case .I25:
@@ -116,7 +119,11 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
       )
     case .I41:
       ("A pinned anonymous page stays the page of the process that pinned it.", "70e806e4e645")
-    case .I42: ("No long-term reference exists on an fsdax page.", "2bb6d2837083")
+    case .I42:
+      (
+        "No long-term reference exists on an fsdax or coherent page.",
+        "2bb6d2837083; `folio_is_longterm_pinnable()`"
+      )
     case .I43:
       (
         "The page gup_fast returns is the page the PTE names when it is checked again.",
@@ -152,6 +159,8 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
     case .I58: ("Faults make progress.", "a69d1ab971a6")
     case .I59: ("Nobody sleeps with a spinlock held.", "`might_sleep()`")
     case .I60: ("Sleepers sleep where wakers wake.", "K6.18 `wait_page_idle()`")
+    // Address spaces
+    case .I61: ("An address space that has ended has nothing resident.", "`check_mm()`")
     }
   }
 }
@@ -169,7 +178,7 @@ extension Invariant {
   package var stops: Bool {
     switch self {
     case .I7, .I17, .I22, .I24, .I32, .I35, .I42, .I44, .I45, .I52, .I53: false
-    case .I55, .I56, .I57, .I58, .I59, .I60: false
+    case .I23, .I55, .I56, .I57, .I58, .I59, .I60, .I61: false
     default: true
     }
   }
@@ -317,7 +326,8 @@ extension Machine {
       let pte = mms[mm].vmas[mapping].ptes[page]
       return pte.kind == .page && pte.pfn == pfn ? nil : (.I43, .page(pfn), nil)
     case .longtermGrabbed(let pfn):
-      return pages[pfn].type == .fsdax ? (.I42, .page(pfn), Blame(.foreign, .pin)) : nil
+      let mustMove = pages[pfn].type == .fsdax || pages[pfn].type == .coherent
+      return mustMove ? (.I42, .page(pfn), Blame(.foreign, .pin)) : nil
     case .read(let value, let expected, let pfn):
       return value == expected ? nil : (.I54, pfn.isNone ? .pagemap : .page(pfn), nil)
     case .memoryFailureMissed(let pfn):
@@ -345,13 +355,16 @@ extension Machine {
       if cpus[current].transients != 0 { return (.I44, .task(current), nil) }
       return cpus[current].lookups == 0 ? nil : (.I20, .pagemap, nil)
     case .resurrected(let pfn): return (.I2, .page(pfn), Blame(.extra, .get))
+    case .addressSpaceEnded(let mm):
+      let isEmpty = mms[mm].residentFilePages == 0 && mms[mm].residentAnonPages == 0
+      return isEmpty ? nil : (.I61, .task(current), nil)
     case .pinnedWritten(let pfn): return (.I41, .page(pfn), Blame(.foreign, .pin))
     default: return violation(byDevice: event)
     }
   }
 
   /// Of what a step did to pages of devices, and in migrations.
-  private func violation(byDevice event: Event) -> (Invariant, Subject, Blame?)? {
+  private mutating func violation(byDevice event: Event) -> (Invariant, Subject, Blame?)? {
     switch event {
     case .listedTwice(let pfn): return (.I12, .page(pfn), nil)
     case .writtenAfterFree(let pfn): return (.I13, .page(pfn), nil)
@@ -371,6 +384,8 @@ extension Machine {
     case .acceptedForMigration(let pfn), .migrated(let pfn):
       return foreignHolder(of: pfn).map { (.I45, .page(pfn), Blame(.foreign, $0)) }
     case .migrationEnded(let source, let destination):
+      if destination.isNone { verdict.pagesStayed += 1 } else { verdict.pagesMoved += 1 }
+      if source.isNone { return nil }
       if ledger.migrationEntries[source] != 0 { return (.I49, .page(source), nil) }
       let hasLeft = destination.isNone || (ledger[source][.map] == 0 && pages[source].mapcount == 0)
       return hasLeft ? nil : (.I48, .page(source), Blame(.foreign, .map))

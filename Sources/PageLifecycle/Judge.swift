@@ -107,16 +107,19 @@ extension Machine {
     let isQuiet = sleepers.isEmpty
     while let cpu = sleepers.popFirst() {
       current = cpu
-      report(.I56, .task(cpu), nil)
+      report(cpus[cpu].wait.kind == .pagemap ? .I23 : .I56, .task(cpu), nil)
     }
     return isQuiet
   }
 
-  /// Faults that hold a page for their own migrations wait for each other for ever; whoever
-  /// else holds it lets go by himself.
+  /// A page stays because somebody holds it: faults that each hold it for their own migrations
+  /// wait for each other for ever, whoever else holds it lets go by himself.
   mutating func noteBeaten(_ pfn: PFN) {
-    let own: Int32 = pfn == migration.faultPage ? 1 : 0
-    if ledger[pfn][.faultPage] <= own { migration.isBeaten = true }
+    for cpu in cpus.indices where cpus[cpu].isActive {
+      let isTolerated = cpu == current && migration.faultPage == pfn
+      if !isTolerated && isServing(pfn, cpu) { return }
+    }
+    migration.isBeaten = true
   }
 
   /// With nothing mapped and nobody holding, every page of a driver is on its free list.

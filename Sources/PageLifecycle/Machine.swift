@@ -53,6 +53,7 @@ package enum Event: Equatable, Sendable {
   case callEnded
   case resurrected(PFN)
   case pinnedWritten(PFN)
+  case addressSpaceEnded(MMID)
   case listed(PFN)
   case listedTwice(PFN)
   case writtenAfterFree(PFN)

@@ -69,6 +69,9 @@ package struct VMA: Sendable {
   /// What a private mapping's own copies ought to read: the ideal book of data.
   package var copies = Bits<PageIndex>()
   package var copyValues = PerFilePage<UInt8>(repeating: 0)
+  /// Copies of which nobody promises what they read until they are written: a FOLL_GET user
+  /// wrote the shared page while it was being copied.
+  package var unsettled = Bits<PageIndex>()
   /// The page each of them lies in, also while no entry names it.
   package var backing = PerFilePage<PFN>(repeating: .none)
 
@@ -88,6 +91,9 @@ package struct MM: Sendable {
   package var hasPinned = false
   /// `mm->write_protect_seq`; odd while fork write-protects.
   package var writeProtectSequence: UInt8 = 0
+  /// MM_FILEPAGES and MM_ANONPAGES.
+  package internal(set) var residentFilePages: Int32 = 0
+  package internal(set) var residentAnonPages: Int32 = 0
   package var vmas = PerMapping<VMA>(repeating: VMA())
 }
 

@@ -23,7 +23,7 @@ package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
   case deviceRead, deviceWrite, nextPage
   // What only other procedures enter.
   case handleFault, daxFaultIO, zapRange, unmapMappingRange, breakLayouts, deleteEntries
-  case gupSlow, gupFastWalk, dropPage, putPages, iput, killPage
+  case gupSlow, longtermPin, gupFastWalk, dropPage, putPages, iput, killPage
   case migrate, migrateCollect, migrateUnmap, migrateCopy, migratePages, migrateFinalize
   case restoreEntries, privateFault, deviceDAXFault, deviceAlloc
 }
@@ -83,6 +83,7 @@ extension Procedure {
     case .breakLayouts: BreakLayouts.self
     case .deleteEntries: DeleteEntries.self
     case .gupSlow: GupSlow.self
+    case .longtermPin: LongtermPin.self
     case .gupFastWalk: GupFast.self
     case .dropPage: PutPage.self
     case .iput: Iput.self
@@ -144,6 +145,7 @@ extension Procedure {
     case .breakLayouts: BreakLayouts.resume(&m)
     case .deleteEntries: DeleteEntries.resume(&m)
     case .gupSlow: GupSlow.resume(&m)
+    case .longtermPin: LongtermPin.resume(&m)
     case .gupFastWalk: GupFast.resume(&m)
     case .dropPage: PutPage.resume(&m)
     case .iput: Iput.resume(&m)

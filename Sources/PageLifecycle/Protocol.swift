@@ -47,6 +47,7 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case grantsNoSlack
   case migratesOnlyUnshared
   case leavesMigratedOffLRU
+  case movesBeforeLongterm
 }
 
 package struct RuleInfo: Sendable {

@@ -121,7 +121,7 @@ extension Rule {
       case .putsPagemapOnEveryPath:
         (
           "M-PGMAPLEAK", "gup puts its pgmap reference on every path",
-          [.I20, .I56], "seed 003; mm/gup.c"
+          [.I20, .I23], "seed 003; mm/gup.c"
         )
       case .splitsFolioOnDelete:
         (
@@ -152,7 +152,7 @@ extension Rule {
       case .waitsForPagesInUse:
         (
           "M-UNMAPLIVE", "memunmap_pages() waits for every page in use",
-          [.I18, .I19, .I20, .I56], "0dc45ca1ce18"
+          [.I18, .I19, .I20, .I23], "0dc45ca1ce18"
         )
       case .waitsForDeviceDAXUsers:
         (
@@ -214,6 +214,11 @@ extension Rule {
         (
           "M-FINLRU", "a page that has moved away is not put on the LRU again",
           [.I17], "41cddf83d8b0"
+        )
+      case .movesBeforeLongterm:
+        (
+          "M-LTCOHERENT", "a coherent page moves to RAM before it is pinned for long",
+          [.I42], "v6.0 check_and_migrate_movable_pages()"
         )
       }
     return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)

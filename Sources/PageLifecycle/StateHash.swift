@@ -89,7 +89,8 @@ extension Machine {
       page.mapping.rawValue, page.index.rawValue, page.word1.rawValue, page.head.rawValue)
     digest.mix(page.flags.rawValue, page.type.rawValue, page.exists ? 1 : 0, memory[pfn])
     digest.mix(page.zoneDeviceData.rawValue, ledger.migrationEntries[pfn])
-    for position in 0..<Holder.count { digest.mix(ledger.accounts[pfn].counts[position]) }
+    let counts = ledger.accounts[pfn].counts
+    for position in 0..<Holder.count { digest.mix(counts[position]) }
     return digest.value
   }
 
@@ -118,6 +119,8 @@ extension Machine {
     let space = mms[mm]
     var digest = Digest(3, mm.position)
     digest.mix(space.isAlive ? 1 : 0, space.hasPinned ? 1 : 0, space.writeProtectSequence)
+    digest.mix(space.residentFilePages)
+    digest.mix(space.residentAnonPages)
     for lock in [space.lock, space.pageTableLock] {
       digest.mix(UInt64(lock.writer) | UInt64(lock.readers.rawValue) << 8)
     }
@@ -129,7 +132,7 @@ extension Machine {
       digest.mix(
         vma.file.rawValue, vma.offset.rawValue, vma.isPrivate ? 1 : 0, vma.hasAnonVMA ? 1 : 0)
       digest.mix(vma.pages.rawValue | vma.copies.rawValue << 32)
-      digest.mix(UInt64(vma.kind.rawValue))
+      digest.mix(UInt64(vma.kind.rawValue) | UInt64(vma.unsettled.rawValue) << 8)
       for page in 0..<Limits.filePages {
         let page = PageIndex(page)
         digest.mix(Self.bits(vma.ptes[page]) << 16 | UInt64(vma.copyValues[page]))

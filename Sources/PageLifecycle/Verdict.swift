@@ -42,6 +42,9 @@ package struct Verdict: Sendable {
   var kept = InlineArray<8, Violation>(
     repeating: Violation(invariant: .I1, subject: .pagemap))
   package internal(set) var stepsJudged = 0
+  /// Pages that migrations took to another place, and pages they had to leave where they were.
+  package internal(set) var pagesMoved = 0
+  package internal(set) var pagesStayed = 0
 
   package subscript(_ position: Int) -> Violation { kept[position] }
   package var first: Violation? { count == 0 ? nil : kept[0] }

@@ -10,6 +10,9 @@ import Programs
 enum BenchCommand: Command {
   static let programs = Option("programs", .number(1...1_000_000), "how many programs [10000]")
 
+  static let migrations = Option(
+    "migrations", .number(1...100_000_000), "instead, migrate pages until so many went through it")
+
   static let name = "bench"
   static let summary = "measure how fast the engine executes and judges steps"
   static let discussion = """
@@ -17,11 +20,21 @@ enum BenchCommand: Command {
     them line by line with every invariant on, staged end included.  Only the execution is timed,
     in seconds of the processor.  The checksum combines the hashes of the states programs end in;
     it is the same on every machine and in every build.
+
+    With --migrations, random programs move anonymous pages to two devices and back, with
+    everything that makes that fail, until so many pages went through it.  At the end of every
+    program all books must balance, and no page of a device may be lost.
     """
-  static let options = [programs, Option.format]
-  static let examples = [Example("pagefuzz bench", "steps per second, for each protocol")]
+  static let options = [programs, migrations, Option.format]
+  static let examples = [
+    Example("pagefuzz bench", "steps per second, for each protocol"),
+    Example("pagefuzz bench --migrations 1000000", "is any page ever lost on its way?"),
+  ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    if let migrations = arguments.count(migrations) {
+      return try migrate(migrations, arguments)
+    }
     var total = Measurement(name: "all")
     let programs = arguments.count(programs) ?? 10_000
     let share = programs / Protocol.all.count
@@ -34,6 +47,34 @@ enum BenchCommand: Command {
     }
     try Output.line(arguments.isJSON ? total.json.line : total.text)
     return .success
+  }
+}
+
+extension BenchCommand {
+  /// Migrates pages under each protocol, until its share of them went through.
+  private static func migrate(_ pages: Int, _ arguments: ParsedArguments) throws -> ExitStatus {
+    var isClean = true
+    for base in Protocol.all {
+      var trials = Conservation(of: base)
+      while trials.migrations < (pages + Protocol.all.count - 1) / Protocol.all.count {
+        trials.advance()
+      }
+      let line: JSONText = [
+        "protocol": .string(trials.variant.name), "programs": .count(trials.programs),
+        "moved": .count(trials.moved), "stayed": .count(trials.stayed),
+        "balanced": .boolean(trials.violating == nil),
+      ]
+      let balance = trials.violating == nil ? "every book balances" : "VIOLATED by"
+      try Output.line(
+        arguments.isJSON
+          ? line.line
+          : "\(trials.variant.name): \(trials.moved) pages moved and \(trials.stayed) stayed in "
+            + "\(trials.programs) programs; \(balance)")
+      guard let program = trials.violating else { continue }
+      isClean = false
+      if !arguments.isJSON { try Output.line(ProgramPrinter.text(of: program)) }
+    }
+    return isClean ? .success : .found
   }
 }
 

@@ -222,6 +222,10 @@ extension Canary {
       prepare: { $0.emit(.longtermGrabbed(PFN(Limits.devicePages))) },
       corrupt: { $0.emit(.longtermGrabbed(page)) }),
     Canary(
+      invariant: .I61, note: "a process ends with pages resident",
+      prepare: { $0.emit(.addressSpaceEnded(MMID(1))) },
+      corrupt: { $0.mms[MMID(1)].residentAnonPages = 1 }),
+    Canary(
       invariant: .I43, note: "gup_fast returns a page the PTE does not name",
       prepare: { $0.emit(.grabbed(page, MMID(0), MappingID(0), first)) },
       corrupt: { $0.emit(.grabbed(PFN(2), MMID(0), MappingID(0), first)) }),
@@ -261,6 +265,11 @@ extension Canary {
     Canary(invariant: .I56, note: "somebody still sleeps") { machine in
       machine.cpus[CPUID(1)].isActive = true
       machine.cpus[CPUID(1)].wait = Wait(kind: .entry)
+      machine.judgeSleepers(mayWaitForPagemap: false)
+    },
+    Canary(invariant: .I23, note: "an unbind never returns") { machine in
+      machine.cpus[CPUID(1)].isActive = true
+      machine.cpus[CPUID(1)].wait = Wait(kind: .pagemap)
       machine.judgeSleepers(mayWaitForPagemap: false)
     },
     Canary(invariant: .I7, note: "a pin was never released") { machine in

@@ -64,6 +64,11 @@ extension Race {
       calls: [["h0 = gup_fast(mm0, m0:0)"], ["migrate_to_ram(d1, mm0, m0:0)"]],
       rules: [.grantsNoSlack]),
     Race(
+      name: "long-term pin of a coherent page against a lookup",
+      boot: devices(2), setup: coherentPage,
+      calls: [["h0 = pin_user_pages(mm0, m0:0, longterm)"], ["folio_try_get(p44)"]],
+      rules: [.movesBeforeLongterm]),
+    Race(
       name: "migrate against munmap",
       boot: devices(1), setup: page,
       calls: [["migrate_to_device(d0, mm0, m0:0)"], ["munmap(mm0, m0:0)"]],

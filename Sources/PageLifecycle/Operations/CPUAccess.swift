@@ -117,7 +117,9 @@ extension Machine {
   /// What an address ought to read now; nil of a device whose contents nobody keeps a book of.
   mutating func expectedValue(_ mm: MMID, _ mapping: MappingID, _ page: PageIndex) -> UInt8? {
     let vma = mms[mm].vmas[mapping]
-    if vma.isPrivate && vma.copies.contains(page) { return vma.copyValues[page] }
+    if vma.isPrivate && vma.copies.contains(page) {
+      return vma.unsettled.contains(page) ? nil : vma.copyValues[page]
+    }
     switch vma.kind {
     case .file: return files[vma.file].contents[vma.filePage(page)]
     case .anonymous: return 0
@@ -135,6 +137,7 @@ extension Machine {
     let vma = mms[origin.mm].vmas[origin.mapping]
     guard vma.backing[origin.page] == pfn, vma.copies.contains(origin.page) else { return }
     mms[origin.mm].vmas[origin.mapping].copyValues[origin.page] = value
+    mms[origin.mm].vmas[origin.mapping].unsettled.remove(origin.page)
   }
 
   /// A translation another CPU has cleared and not yet flushed.

@@ -340,6 +340,7 @@ enum DaxFault: Body {
         m.frame.pte.kind = .none
       } else {
         if holdsFault { m.dropBriefHold(.fault, of: m.owner(of: pte.pfn)) }
+        m.addResident(mm, pte, 1)
         m.setPTE(mm, mapping, page, pte)
       }
       return .next(.unlockPageTable)

@@ -110,6 +110,7 @@ enum DeviceDAXFault: Body {
 
     case .setPTE:
       if m.countsMappings(of: pfn) { m.dropBriefHold(.fault, of: pfn) }
+      m.addResident(mm, .page(pfn, writable: true), 1)
       m.setPTE(mm, mapping, page, .page(pfn, writable: true))
       return .next(.unlockPageTable)
 
@@ -233,6 +234,7 @@ enum MmapP2PDMA: Body {
 
     case .setPTE:
       m.dropBriefHold(.fault, of: pfn)
+      m.addResident(mm, .page(pfn, writable: true), 1)
       m.setPTE(mm, mapping, page, .page(pfn, writable: true))
       return .next(.unlockPageTable)
 

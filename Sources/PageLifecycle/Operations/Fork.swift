@@ -105,6 +105,9 @@ enum Fork: Body {
     guard m.mms[parent].vmas[mapping].copies.contains(page) else { return }
     m.mms[child].vmas[mapping].copies.insert(page)
     m.mms[child].vmas[mapping].copyValues[page] = m.mms[parent].vmas[mapping].copyValues[page]
+    if m.mms[parent].vmas[mapping].unsettled.contains(page) {
+      m.mms[child].vmas[mapping].unsettled.insert(page)
+    }
   }
 
   private static func copyVMA(_ vma: VMA, _ m: inout Machine) {
@@ -144,6 +147,7 @@ enum Fork: Body {
       if pte.isMapping && m.countsMappings(of: pte.pfn) {
         m.dropBriefHold(.fault, of: m.owner(of: pte.pfn))
       }
+      m.addResident(child, pte, 1)
       m.setPTE(child, mapping, page, pte)
       return nextPage(&m)
 
@@ -165,6 +169,7 @@ enum Fork: Body {
       m.becomeAnonymous(m.frame.pfn)
       m.addRmap(m.frame.pfn)
       m.dropBriefHold(.fault, of: m.frame.pfn)
+      m.addResident(child, .page(m.frame.pfn, writable: true), 1)
       m.setPTE(child, mapping, page, .page(m.frame.pfn, writable: true))
       return nextPage(&m)
     }
@@ -241,6 +246,7 @@ enum Exit: Body {
 
     case .unlockMM:
       m.mms[mm].isAlive = false
+      m.emit(.addressSpaceEnded(mm))
       m.mms[mm].hasPinned = false
       m.release(.mmap(mm))
       return .next(.putFiles)

@@ -41,6 +41,10 @@ enum GetUserPages: Body {
       return m.enter(m.walk(m.call.handle, isSlow: isSlow, isPin), then: Step.closeHandle)
 
     case .closeHandle:
+      let handle = m.handles[m.call.handle]
+      for position in 0..<Int(handle.count) where handle.isLongterm {
+        if !handle.pages[position].isNone { m.emit(.longtermGrabbed(handle.pages[position])) }
+      }
       m.close(m.call.handle)
       return .finish
     }
@@ -94,7 +98,6 @@ extension Machine {
     handles[handle].origins[position] = Origin(
       mms[frame.mm].vmas[mapping], frame.mm, mapping, page)
     handles[handle].count += 1
-    if frame.flags.contains(.longterm) && !pfn.isNone { emit(.longtermGrabbed(pfn)) }
   }
 
   /// `gup_must_unshare()`: a read pin of an anonymous page other processes map too.
@@ -108,7 +111,8 @@ extension Machine {
 
 /// Obtains pages under the mmap_lock, faulting in what is missing; `__get_user_pages()`.
 ///
-/// Registers: mm, handle, count, times, flags; mapping and page of the page at hand.
+/// Registers: mm, handle, count, times, flags; mapping and page of the page at hand; end, the
+/// pages the handle had before.
 enum GupSlow: Body {
   enum Step: UInt8, CaseIterable {
     /// `mmap_read_lock()`
@@ -129,6 +133,8 @@ enum GupSlow: Body {
     case unlockToFault, faultIn, checkFault
     /// `put_dev_pagemap()`
     case putPagemap
+    /// `__gup_longterm_locked()`
+    case checkLongterm, walkAgain
     /// `mmap_read_unlock()`
     case unlockMM
   }
@@ -137,6 +143,7 @@ enum GupSlow: Body {
     switch step {
     case .lockMM:
       m.frame.result = .ok
+      m.frame.end = PageIndex(rawValue: m.handles[m.frame.handle].count)
       return m.lockMM(m.frame.mm, .shared, then: Step.checkVMA)
 
     case .checkVMA, .setHasPinned: return check(step, &m)
@@ -167,6 +174,17 @@ enum GupSlow: Body {
         if !isError || m.obeys(.putsPagemapOnEveryPath) { m.putPagemap(m.frame.pagemap) }
         m.frame.index = PageIndex(0)
       }
+      return .next(m.frame.flags.contains(.longterm) ? .checkLongterm : .unlockMM)
+
+    case .checkLongterm:
+      return m.enter(
+        LongtermPin.frame(m.frame.handle, from: m.frame.end), then: Step.walkAgain)
+
+    case .walkAgain:
+      guard m.value.isFailure else { return .next(.unlockMM) }
+      m.frame.result = .ok
+      if m.value.errno == .again && m.mayRetry() { return .next(.checkVMA) }
+      m.frame.result = Outcome(.busy)
       return .next(.unlockMM)
 
     case .unlockMM:

@@ -219,6 +219,7 @@ enum HandleFault: Body {
       return .next(.clearOldPTE)
 
     case .clearOldPTE:
+      m.addResident(mm, old, -1)
       m.clearPTE(mm, mapping, page)
       if old.kind == .page {
         m.cpus[m.current].gatherMM = mm
@@ -287,12 +288,29 @@ extension Machine {
     if isPinnedHere { emit(.pinnedWritten(pfn)) }
   }
 
+  /// A fault has copied the page behind an address, and not yet put the copy in its place.
+  mutating func isCopying(
+    _ pfn: PFN, _ mm: MMID, _ mapping: MappingID, _ page: PageIndex
+  ) -> Bool {
+    let copied = HandleFault.Step.copyData.rawValue
+    return cpus.indices.contains { cpu in
+      (0...Int(cpus[cpu].depth)).contains { position in
+        let isTop = position == Int(cpus[cpu].depth)
+        let frame = isTop ? cpus[cpu].frame : cpus[cpu].stack[position]
+        let isThere = frame.mm == mm && frame.mapping == mapping && frame.page == page
+        return frame.procedure == .handleFault && isThere && frame.pte.pfn == pfn
+          && frame.step > copied
+      }
+    }
+  }
+
   /// Maps a fresh private copy; the fault's reference becomes the mapping's.
   mutating func keepCopy(
     of new: PFN, at place: (MMID, MappingID, PageIndex), writable: Bool
   ) {
     let (mm, mapping, page) = place
     dropBriefHold(.fault, of: new)
+    addResident(mm, .page(new, writable: writable), 1)
     setPTE(mm, mapping, page, .page(new, writable: writable))
     noteCopy(of: new, at: place)
   }
@@ -304,6 +322,7 @@ extension Machine {
     if !mms[mm].vmas[mapping].copies.contains(page) {
       mms[mm].vmas[mapping].copies.insert(page)
       mms[mm].vmas[mapping].copyValues[page] = memory[new]
+      mms[mm].vmas[mapping].unsettled.remove(page)
     }
   }
 }

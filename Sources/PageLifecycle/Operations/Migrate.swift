@@ -18,10 +18,16 @@ enum Migrate: Body {
     case count
   }
 
+  /// The pages were collected by page frame, by the caller.
+  static var ofCollectedPages: Frame {
+    var frame = Frame(.migrate)
+    frame.flags = .isCollected
+    return frame
+  }
+
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     switch step {
     case .collect:
-      // A range of page frames was collected by its caller.
       if m.frame.flags.contains(.isCollected) { return .next(.unmap) }
       return m.enter(Frame(.migrateCollect), then: Step.unmap)
     case .unmap: return m.enter(Frame(.migrateUnmap), then: Step.copy)
@@ -178,9 +184,7 @@ enum MigrateDeviceRange: Body {
         m.value = Outcome(m.frame.end.position)
         return .finish
       }
-      var frame = Frame(.migrate)
-      frame.flags = .isCollected
-      return m.enter(frame, then: Step.count)
+      return m.enter(Migrate.ofCollectedPages, then: Step.count)
 
     case .count:
       m.frame.end = m.frame.end + Int(m.value.rawValue)

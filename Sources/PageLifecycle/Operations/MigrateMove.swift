@@ -130,12 +130,13 @@ enum MigratePages: Body {
 
     case .setPTE:
       let isPrivate = m.pages[destination].type == .devicePrivate
+      let pte: PTE =
+        isPrivate
+        ? .devicePrivate(destination, writable: true) : .page(destination, writable: true)
       m.clearPTE(mm, mapping, page)
       m.dropBriefHold(.fault, of: destination)
-      m.setPTE(
-        mm, mapping, page,
-        isPrivate
-          ? .devicePrivate(destination, writable: true) : .page(destination, writable: true))
+      m.addResident(mm, pte, 1)
+      m.setPTE(mm, mapping, page, pte)
       m.noteCopy(of: destination, at: (mm, mapping, page))
       return .next(.unlockPageTable)
 
@@ -227,7 +228,10 @@ enum MigrateFinalize: Body {
       let hasMoved = slot.isSelected && !slot.destination.isNone
       if slot.source.isNone {
         if hasMoved, m.pages[slot.destination].type == .system { m.putOnLRU(slot.destination) }
-        if !slot.destination.isNone { return .next(.unlockDestination) }
+        if !slot.destination.isNone {
+          m.emit(.migrationEnded(.none, hasMoved ? slot.destination : .none))
+          return .next(.unlockDestination)
+        }
       } else if !slot.destination.isNone && !hasMoved {
         return .next(.unlockUnused)
       } else {

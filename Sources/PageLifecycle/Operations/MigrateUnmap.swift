@@ -171,6 +171,7 @@ enum MigrateUnmap: Body {
     case .unlockPage:
       let isCallers = pfn == m.migration.faultPage && m.migration.isFaultPageLocked
       if !isCallers { m.unlockPage(pfn) }
+      m.emit(.migrationEnded(pfn, .none))
       return .next(.putPage)
 
     default:

@@ -3,7 +3,7 @@
 /// A CPU touches a page that lies in a device it cannot reach: the driver brings it back;
 /// `do_swap_page()` of a device-private entry.
 ///
-/// Registers: mm, mapping, page, pte; pfn, the device page.
+/// Registers: mm, mapping, page, pte; pfn, the device page; index, 1 when the driver is done.
 enum PrivateFault: Body {
   enum Step: UInt8, CaseIterable {
     /// `pte_offset_map_lock()`, `pte_same()`
@@ -56,6 +56,7 @@ enum PrivateFault: Body {
       return m.enter(Frame(.migrate), then: Step.unlockPage)
 
     case .unlockPage:
+      m.frame.index = PageIndex(1)
       // Nothing moved, and it was not that another migration has the page.
       if m.value.rawValue == 0 && !m.migration.isBeaten { m.frame.result = Outcome(.again) }
       if m.frame.count == 1 { m.unlockPage(pfn) }
@@ -107,5 +108,26 @@ enum PrivateFault: Body {
       m.release(.pageTable(mm))
       return .next(m.frame.end.rawValue == 1 ? .leave : .migrateToRAM)
     }
+  }
+}
+
+extension Machine {
+  /// A CPU holds a page for a fault that goes on when somebody else's migration has ended.
+  mutating func isServing(_ pfn: PFN, _ cpu: CPUID) -> Bool {
+    for position in 0...Int(cpus[cpu].depth) {
+      let isTop = position == Int(cpus[cpu].depth)
+      let frame = isTop ? cpus[cpu].frame : cpus[cpu].stack[position]
+      switch frame.procedure {
+      case .privateFault:
+        // Who unlocked the page before we locked it is on its way out.
+        let isLeaving = migration.isFaultPageLocked && frame.index.rawValue == 1
+        if frame.holder == .faultPage && frame.pfn == pfn && !isLeaving { return true }
+      case .handleFault:
+        // It waits for a migration, with a reference.
+        if frame.count == 1 && frame.pte.pfn == pfn && frame.pte.kind == .migration { return true }
+      default: break
+      }
+    }
+    return false
   }
 }

@@ -88,11 +88,12 @@ enum DMA: Body {
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let handle = m.call.handle
-    guard m.handles[handle].state == .held else {
+    let first = Int(m.handles[handle].released)
+    // Nothing is left of a pipe whose last buffer is being read.
+    guard m.handles[handle].state == .held, first < Int(m.handles[handle].count) else {
       m.value = Outcome(.badHandle)
       return .finish
     }
-    let first = Int(m.handles[handle].released)
     if m.call.operation == .dmaWrite {
       guard m.handles[handle].isWritable else {
         m.value = Outcome(.fault)
@@ -188,6 +189,9 @@ extension Machine {
         for page in mms[mm].vmas[mapping].backing.indices
         where mms[mm].vmas[mapping].backing[page] == pfn {
           mms[mm].vmas[mapping].copyValues[page] = value
+          if isCopying(pfn, mm, mapping, page) {
+            mms[mm].vmas[mapping].unsettled.insert(page)
+          }
         }
       }
     }
@@ -201,6 +205,6 @@ extension Machine {
     }
     let vma = mms[origin.mm].vmas[origin.mapping]
     let isStill = vma.backing[origin.page] == pfn && vma.copies.contains(origin.page)
-    return isStill ? vma.copyValues[origin.page] : nil
+    return isStill && !vma.unsettled.contains(origin.page) ? vma.copyValues[origin.page] : nil
   }
 }

@@ -110,6 +110,7 @@ enum ZapRange: Body {
     let (mm, mapping) = (m.frame.mm, m.frame.mapping)
     let pte = m.mms[mm].vmas[mapping].ptes[page]
     if m.frame.flags.contains(.forgetsCopies) { m.mms[mm].vmas[mapping].copies.remove(page) }
+    m.addResident(mm, pte, -1)
     guard pte.isMapping else {
       m.clearPTE(mm, mapping, page)
       m.frame.page = page + 1
