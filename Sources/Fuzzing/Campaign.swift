@@ -8,6 +8,10 @@ package import Programs
 /// Whoever drives it calls ``advance()`` as long as time allows, saves what that returns, and
 /// saves again what ``minimize(_:)`` makes of it.
 package struct Campaign: Sendable {
+  /// Who decides which CPU runs next: calls whole, a random walk in bursts, priorities (PCT), or the
+  /// uniform random walk.
+  package enum ScheduleKind: String, CaseIterable, Sendable { case sequential, walk, pct, uniform }
+
   /// What a campaign is about.
   package struct Options: Sendable {
     /// Where all randomness begins.
@@ -18,6 +22,10 @@ package struct Campaign: Sendable {
     package var known: [Known] = []
     /// The most CPUs of a program.
     package var cpus = 4
+    /// Programs that go through something new are kept.
+    package var keepsCorpus = false
+    /// One scheduler for all programs; without it they share them.
+    package var schedule: ScheduleKind?
 
     /// The options that test these protocols from the first seed.
     package init(_ variants: [Variant]) { self.variants = variants }
@@ -67,6 +75,8 @@ package struct Campaign: Sendable {
   package private(set) var endSteps = 0
   /// Programs that violated an invariant, known or not.
   package private(set) var violating = 0
+  /// Programs that went through something no earlier one did.
+  package private(set) var corpus = Corpus()
   /// Every bug seen, in the order found.
   package private(set) var sightings: [Sighting] = []
 
@@ -97,9 +107,12 @@ package struct Campaign: Sendable {
     let verdict = execution.run.machine.verdict
     steps += execution.run.steps
     endSteps += execution.run.endSteps
+    let isNew = options.keepsCorpus && execution.coverage.news > 0
+    guard verdict.count > 0 || isNew else { return [] }
+    let program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
+    if isNew { corpus.add(.init(program, features: execution.coverage.programFeatures)) }
     guard verdict.count > 0 else { return [] }
     violating += 1
-    let program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
     return verdict.all.flatMap { Self.bugs(behind: $0, in: program) }.compactMap { note($0) }
   }
 
@@ -109,7 +122,7 @@ package struct Campaign: Sendable {
     var planning = Random.stream(seed: options.seed, .protocols, number)
     var calls = Random.stream(seed: options.seed, .calls, number)
     var schedule = Random.stream(seed: options.seed, .schedule, number)
-    let plan = Plan(executions, targets, &planning)
+    let plan = Plan(executions, targets, options.schedule, &planning)
     generator.options.boot = plan.boot
     generator.reswarm(&planning)
     let machine = Machine(plan.variant.rules, plan.boot)
@@ -123,6 +136,9 @@ package struct Campaign: Sendable {
     case .priorities(let depth):
       var scheduler = PCT(
         depth: depth, length: plan.calls * Self.stepsPerCall, cpus: generator.cpus, &schedule)
+      execution.execute(on: machine, calls: plan.calls, generator, &scheduler, &calls, &schedule)
+    case .uniform:
+      var scheduler = UniformWalk(stepsPerCall: Self.stepsPerCall)
       execution.execute(on: machine, calls: plan.calls, generator, &scheduler, &calls, &schedule)
     }
     return plan
@@ -191,13 +207,8 @@ extension Campaign {
 
   /// The smallest program found that shows the same bug; nil where that turns out to be known.
   package mutating func minimize(_ finding: Finding) -> Finding? {
-    var reducer = Reducer(finding.program, showing: finding.identity)
-    var minimized = finding
-    minimized.program = reducer.reduce()
-    minimized.isMinimized = reducer.isConverged
-    guard let (violation, identity) = Reducer.witness(of: finding.identity, in: minimized.program)
-    else { preconditionFailure("the reducer lost what it was asked to keep") }
-    (minimized.violation, minimized.identity) = (violation, identity)
+    let minimized = finding.minimized()
+    let (violation, identity) = (minimized.violation, minimized.identity)
     sightings[finding.sighting].place = StepName(violation.procedure, violation.step)
     guard identity != finding.identity else { return minimized }
     // Without a rule to blame, the steps of the canonical program are the cause.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import PageLifecycle
+import Programs
 
 /// What a campaign has reached, each thing counted once.
 ///
@@ -16,6 +17,10 @@ package struct Coverage: Sendable {
   private var seen: Set<UInt64> = []
   private var pairs: [UInt64]
   private var last: Int?
+  /// The pairs of the program at hand, in the order it went through them.
+  private var path: [UInt32] = []
+  /// Pairs of it that none before had.
+  private(set) var news = 0
 
   /// Where the steps of each procedure begin in one row of all steps.
   private static let starts: [Int] = {
@@ -34,7 +39,13 @@ package struct Coverage: Sendable {
   }
 
   /// The next steps follow nothing: a program begins.
-  mutating func begin() { last = nil }
+  mutating func begin() {
+    (last, news) = (nil, 0)
+    path.removeAll(keepingCapacity: true)
+  }
+
+  /// The pairs of the program at hand, in ascending order.
+  var programFeatures: [UInt32] { Self.sorted(path) }
 
   /// Notes steps in the order they were executed.
   mutating func add(_ trail: [Recorder.Place]) {
@@ -45,11 +56,28 @@ package struct Coverage: Sendable {
       guard let last else { continue }
       let bit = last * steps + number
       let mask = UInt64(1) << UInt64(bit % 64)
+      path.append(UInt32(bit))
       if pairs[bit / 64] & mask == 0 {
         pairs[bit / 64] |= mask
         features += 1
+        news += 1
       }
     }
+  }
+
+  /// The pairs of steps that the lines of a program go through, in ascending order.
+  static func features(of program: Program) -> [UInt32] {
+    var coverage = Coverage()
+    _ = Execution.run(program) { step, _, _ in
+      guard step.line != nil else { return }
+      coverage.add([UInt16(step.name.procedure.rawValue) << 8 | UInt16(step.name.step)])
+    }
+    return coverage.programFeatures
+  }
+
+  private static func sorted(_ features: [UInt32]) -> [UInt32] {
+    let sorted = features.sorted()
+    return sorted.indices.filter { $0 == 0 || sorted[$0 - 1] != sorted[$0] }.map { sorted[$0] }
   }
 
   /// Notes the state at the end of a program's lines.

@@ -15,20 +15,51 @@ package struct Finding: Sendable {
   package var isMinimized = false
   /// Its place in ``Campaign/sightings``.
   package var sighting = 0
-  /// The campaign's seed, and the execution that found it, counted from 1.
+  /// The campaign's seed, and the execution that found it, counted from 1; 0 for a program that
+  /// somebody had.
   package var seed: UInt64 = 0
   package var execution = 0
   /// Calls and preemptions of the program as found.
   package let callsBefore: Int
   package let preemptionsBefore: Int
 
-  init(_ violation: Violation, _ identity: Identity, _ program: Program) {
+  /// A violation that a program shows.
+  package init(_ violation: Violation, _ identity: Identity, _ program: Program) {
     (self.violation, self.identity, self.program) = (violation, identity, program)
     (callsBefore, preemptionsBefore) = (program.callCount, program.preemptionCount)
   }
 
+  /// What a program is that was saved as it was found, and whose reduction was never finished; nil
+  /// for any other program.
+  package init?(unfinished program: Program) {
+    let origin = program.introduction.compactMap { $0 }.first { $0.hasSuffix(Self.unfinishedMark) }
+    let numbers = (origin ?? "").split { !$0.isNumber }.compactMap { UInt64($0) }
+    guard case .violation(let pattern) = program.expectation, numbers.count == 2 else { return nil }
+    let meant = program.violations.lazy
+      .map { ($0, Programs.identity(of: $0, in: program)) }
+      .first { pattern.matches($0.1) }
+    guard let (violation, identity) = meant else { return nil }
+    self.init(violation, identity, program)
+    (seed, execution) = (numbers[0], Int(clamping: numbers[1]))
+  }
+
+  private static let unfinishedMark = "; not minimized."
+
   /// What a file of it is named after: one bug of one protocol has one name.
   package var key: String { "\(program.variant.base.name) \(identity)" }
+
+  /// The same bug in the smallest program found.
+  package func minimized() -> Finding {
+    var reducer = Reducer(program, showing: identity)
+    var copy = self
+    copy.program = reducer.reduce()
+    copy.isMinimized = reducer.isConverged
+    guard let witness = Reducer.witness(of: identity, in: copy.program) else {
+      preconditionFailure("the reducer lost what it was asked to keep")
+    }
+    (copy.violation, copy.identity) = witness
+    return copy
+  }
 
   /// The known bugs of its era that cause it.
   package var knownBugs: [Protocol.KnownBug] {
@@ -42,10 +73,13 @@ package struct Finding: Sendable {
     return (report.steps, report.endSteps)
   }
 
-  /// The whole file: the program, what it violates, and where it comes from.
-  package func text(file name: String) -> String {
+  /// The whole file: the program, what it violates, where it comes from, and why it is so small.
+  package func text(file name: String, certificate: [String] = []) -> String {
     var program = program
     program.introduction = introduction(file: name).map { $0 }
+    if !certificate.isEmpty {
+      program.introduction += ["Certificate:"] + certificate.map { "  \($0)" }
+    }
     program.expectation = .violation(Pattern(identity))
     return ProgramPrinter.text(of: program)
   }
@@ -65,11 +99,12 @@ package struct Finding: Sendable {
     lines.append(
       "\(program.callCount) calls, \(program.preemptionCount) preemptions, \(steps) steps and "
         + "\(endSteps) of the staged end.")
-    let origin = "Found with seed \(seed) in execution \(execution)"
+    let origin =
+      execution > 0 ? "Found with seed \(seed) in execution \(execution)" : "Shown before"
     lines.append(
       isMinimized
         ? "\(origin), in \(callsBefore) calls and \(preemptionsBefore) preemptions."
-        : "\(origin); not minimized.")
+        : origin + Self.unfinishedMark)
     lines.append("Replay: pagefuzz replay --trace \(name)")
     return lines
   }

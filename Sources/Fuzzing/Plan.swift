@@ -38,12 +38,22 @@ enum Schedule: Sendable {
   case sequential
   case walk(burst: Int)
   case priorities(depth: Int)
+  case uniform
 
-  init(_ random: inout Random) {
-    switch random.below(8) {
-    case 0...1: self = .sequential
-    case 2...4: self = .walk(burst: [1, 2, 4, 8, 16, 32][random.below(6)])
-    default: self = .priorities(depth: 1 + random.below(5))
+  init(_ kind: Campaign.ScheduleKind?, _ random: inout Random) {
+    let pick = random.below(8)
+    let mixed: Campaign.ScheduleKind =
+      switch pick {
+      case 0...1: .sequential
+      case 2...3: .walk
+      case 4...5: .pct
+      default: .uniform
+      }
+    switch kind ?? mixed {
+    case .sequential: self = .sequential
+    case .walk: self = .walk(burst: [1, 2, 4, 8, 16, 32][random.below(6)])
+    case .pct: self = .priorities(depth: 1 + random.below(5))
+    case .uniform: self = .uniform
     }
   }
 }
@@ -57,7 +67,9 @@ struct Plan: Sendable {
   var schedule: Schedule
 
   /// The plan of an execution, counted from 1; protocols take turns.
-  init(_ number: Int, _ targets: [Target], _ random: inout Random) {
+  init(
+    _ number: Int, _ targets: [Target], _ kind: Campaign.ScheduleKind?, _ random: inout Random
+  ) {
     target = (number - 1) % targets.count
     variant = targets[target].variant(&random)
     boot = Self.boot(&random)
@@ -65,7 +77,7 @@ struct Plan: Sendable {
     let longest = min(
       SearchLimits.programCalls, SearchLimits.firstCalls + turn / SearchLimits.programsPerLength)
     calls = 1 + random.below(longest)
-    schedule = Schedule(&random)
+    schedule = Schedule(kind, &random)
   }
 
   private static func boot(_ random: inout Random) -> Boot {

@@ -24,6 +24,7 @@ package struct RandomExecution: Sendable {
     recorder.reset(to: machine)
     coverage.begin()
     drawQuotas(calls, cpus: generator.cpus, &scheduleStream)
+    scheduler.begin(calls: quotas)
     for _ in 0..<calls * Self.turnsPerCall {
       guard !recorder.run.machine.verdict.isStopped else { break }
       let candidates = candidates(cpus: generator.cpus)

@@ -11,8 +11,12 @@ package struct Reducer: Sendable {
   /// Smallest so far.
   var program: Program
   private let target: Identity
-  /// Programs run to get here.
+  /// Different programs tried to get here.
   package private(set) var runs = 0
+  /// Those of them tried before the first pass over the calls was done.
+  package private(set) var callRuns = 0
+  /// Programs that do not show it: none is tried twice.
+  private var rejected: Set<Genome> = []
   /// Nothing is left to try; false where the limit of runs came first.
   package private(set) var isConverged = false
 
@@ -32,11 +36,17 @@ package struct Reducer: Sendable {
   package mutating func reduce() -> Program {
     precondition(Self.witness(of: target, in: program) != nil, "nothing to keep")
     dropWhatFollows()
+    dropUnrelated()
     repeat {
       let before = program
+      dropCalls()
+      if callRuns == 0 { callRuns = runs }
       dropLines()
       dropPreemptions()
+      dropWithHelp()
       simplify()
+      substitute()
+      normalize()
       renumber()
       isConverged = program == before
     } while !isConverged && runs < SearchLimits.reductionRuns
@@ -70,10 +80,28 @@ package struct Reducer: Sendable {
   @discardableResult
   mutating func acceptEqual(_ candidate: Program) -> Bool {
     guard candidate != program, runs < SearchLimits.reductionRuns else { return false }
+    let genome = Genome(candidate)
+    guard !rejected.contains(genome) else { return false }
     runs += 1
-    guard Self.witness(of: target, in: candidate) != nil else { return false }
+    guard Self.witness(of: target, in: candidate) != nil else {
+      rejected.insert(genome)
+      return false
+    }
     program = candidate
     return true
+  }
+
+  /// What decides how a program runs.
+  private struct Genome: Hashable {
+    let repaired: RuleSet
+    let broken: RuleSet
+    let boot: Boot
+    let instructions: [Instruction]
+
+    init(_ program: Program) {
+      (repaired, broken) = (program.variant.repaired, program.variant.broken)
+      (boot, instructions) = (program.boot, program.instructions)
+    }
   }
 }
 
@@ -90,6 +118,7 @@ package struct Cost: Comparable, Sendable {
     parts = [
       program.callCount, program.preemptionCount, instructions.count,
       program.variant.repaired.members.count, cpus, boot == Boot() ? 0 : 1 + bootSize,
+      instructions.reduce(0) { $0 + Int($1.call?.operation.rawValue ?? 0) },
       instructions.reduce(0) { $0 + ($1.call?.weight ?? 0) },
       instructions.reduce(0) { $0 + Int($1.until?.visit ?? 0) },
     ]
@@ -142,26 +171,39 @@ extension Reducer {
     }
   }
 
-  /// Drops lines in halves, quarters and so on, then calls with what resumes them, then pairs.
-  private mutating func dropLines() {
-    var size = max(1, program.lines.count / 2)
-    while size >= 1 {
-      var end = program.lines.count
-      while end > 0 {
-        let start = max(0, end - size)
-        var candidate = program
-        candidate.lines.removeSubrange(start..<end)
-        accept(candidate)
+  /// Everything that cannot have to do with it goes at once.
+  private mutating func dropUnrelated() {
+    guard let (violation, _) = Self.witness(of: target, in: program),
+      let unrelated = Relevance.unrelatedLines(of: program, to: violation), !unrelated.isEmpty
+    else { return }
+    accept(program.without(unrelated.flatMap { linesOfCall(at: $0) }))
+  }
+
+  /// Drops calls with what resumes them, the last ones first: in chunks that grow where they can be
+  /// left out, and shrink where they cannot.
+  private mutating func dropCalls() {
+    var size = max(1, program.callCount / 4)
+    var end = program.callCount
+    while end > 0 {
+      let calls = program.instructions.indices.filter { program.instructions[$0].call != nil }
+      end = min(end, calls.count)
+      let start = max(0, end - size)
+      let chunk = calls[start..<end].flatMap { linesOfCall(at: $0) }
+      if accept(program.without(chunk)) {
+        size *= 2
         end = start
+      } else if size == 1 {
+        end = start
+      } else {
+        size = max(1, size / 4)
       }
-      size /= 2
     }
-    var line = program.lines.count
-    while line > 0 {
-      line -= 1
-      let whole = linesOfCall(at: line)
-      if whole.count > 1 { accept(program.without(whole)) }
-      line = min(line, program.lines.count)
+  }
+
+  /// Drops single lines, then pairs of them.
+  private mutating func dropLines() {
+    for line in program.lines.indices.reversed() where line < program.lines.count {
+      accept(program.without([line]))
     }
     dropPairs()
   }
@@ -178,7 +220,7 @@ extension Reducer {
   }
 
   /// A line that starts a call, and the lines that resume it.
-  private func linesOfCall(at start: Int) -> [Int] {
+  func linesOfCall(at start: Int) -> [Int] {
     let instructions = program.instructions
     guard instructions[start].call != nil else { return [] }
     let later = instructions.indices.dropFirst(start + 1)
@@ -208,7 +250,7 @@ extension Reducer {
       candidate = program
       candidate.lines[line].instruction = instruction
       if accept(candidate) { continue }
-      if let next, accept(delaying(line, to: next)) { continue }
+      if accept(next.map { delaying(line, to: $0) } ?? delayingToEnd(line)) { continue }
       instruction.until = stop
       lowerVisit(of: instruction, at: line)
     }
@@ -219,6 +261,15 @@ extension Reducer {
     var candidate = program
     candidate.lines[next].instruction?.call = program.lines[line].instruction?.call
     candidate.lines.remove(at: line)
+    return candidate
+  }
+
+  /// The program with a stopped line moved behind all others, where its call goes on.
+  private func delayingToEnd(_ line: Int) -> Program {
+    var candidate = program
+    var last = candidate.lines.remove(at: line)
+    last.instruction?.until = nil
+    candidate.lines.append(last)
     return candidate
   }
 
@@ -242,7 +293,7 @@ extension Reducer {
 
 extension Program {
   /// The program with some lines left out.
-  fileprivate func without(_ lines: [Int]) -> Program {
+  func without(_ lines: [Int]) -> Program {
     var copy = self
     for line in lines.sorted(by: >) { copy.lines.remove(at: line) }
     return copy

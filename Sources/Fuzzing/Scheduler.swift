@@ -8,11 +8,14 @@ package protocol Scheduler: Sendable {
   mutating func choose(among cpus: Bits<CPUID>, _ random: inout Random) -> (CPUID, Int)
   /// Says how many of those steps the CPU executed before it slept or its call ended.
   mutating func note(executed steps: Int)
+  /// Says how many calls each CPU is going to make.
+  mutating func begin(calls: [Int])
 }
 
 extension Scheduler {
   /// Most schedulers need not know.
   package mutating func note(executed steps: Int) {}
+  package mutating func begin(calls: [Int]) {}
 }
 
 /// Calls run whole, one after the other: bugs that need no preemption.
@@ -78,6 +81,40 @@ package struct PCT: Scheduler {
   }
 
   package mutating func note(executed steps: Int) { self.steps += steps }
+}
+
+/// The uniform random walk: each step goes to a CPU with the probability of its share of the steps
+/// that are left, so that every interleaving is about as likely as any other (Zhao et al.,
+/// "Selectively Uniform Concurrency Testing", ASPLOS 2025).
+///
+/// How many steps are left is estimated: a call has as many as calls have in the mean.
+package struct UniformWalk: Scheduler {
+  private let stepsPerCall: Int
+  private(set) var left: [Int] = []
+  private var running = 0
+
+  package init(stepsPerCall: Int) { self.stepsPerCall = stepsPerCall }
+
+  package mutating func begin(calls: [Int]) { left = calls.map { $0 * stepsPerCall } }
+
+  package mutating func choose(
+    among cpus: Bits<CPUID>, _ random: inout Random
+  ) -> (CPUID, Int) {
+    var rest = cpus
+    var total = 0
+    while let cpu = rest.popFirst() { total += max(1, left[cpu.position]) }
+    var pick = random.below(total)
+    rest = cpus
+    while let cpu = rest.popFirst() {
+      pick -= max(1, left[cpu.position])
+      guard pick < 0 else { continue }
+      running = cpu.position
+      return (cpu, 1)
+    }
+    preconditionFailure("the shares are less than their total")
+  }
+
+  package mutating func note(executed steps: Int) { left[running] -= steps }
 }
 
 extension Bits {

@@ -17,10 +17,16 @@ package enum SearchLimits {
   /// Reductions of one signature that no repair explains, before further ones are only counted.
   package static let unexplained = 64
 
+  /// Programs a corpus is distilled from; later ones are not taken.
+  package static let corpusCandidates = 20_000
+  /// Programs a distilled corpus has at most.
+  package static let corpusPrograms = 500
+
   /// Name and value of each, for `list limits`.
   package static let all: [(name: String, value: Int)] = [
     ("programCalls", programCalls), ("firstCalls", firstCalls),
     ("programsPerLength", programsPerLength), ("states", states),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("unexplained", unexplained),
+    ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
   ]
 }

@@ -7,28 +7,12 @@ import Programs
 extension Reducer {
   /// Fewer repairs, fewer CPUs, a smaller boot, plainer operands.
   mutating func simplify() {
-    faultInstead()
     dropRepairs()
     joinCPUs()
     shrinkBoot()
     for line in program.lines.indices { simplifyOperands(of: line) }
     renameObjects()
-  }
-
-  /// Where a call matters only because it faults a page in, a fault does without its handle,
-  /// and so without the call that releases that.
-  private mutating func faultInstead() {
-    for line in program.lines.indices.reversed() where line < program.lines.count {
-      guard let call = program.lines[line].instruction?.call, call.yieldsHandle,
-        Vocabulary.signature(call.operation)?.parameters.contains(.address) ?? false
-      else { continue }
-      var fault = Call(.daxFault)
-      (fault.mm, fault.address, fault.flags) = (call.mm, call.address, .write)
-      var candidate = program
-      candidate.lines[line].instruction?.call = fault
-      candidate.lines[line].instruction?.until = nil
-      accept(candidate)
-    }
+    renameMappings()
   }
 
   private mutating func dropRepairs() {
@@ -240,7 +224,7 @@ extension Program {
   }
 
   /// The program with each call replaced.
-  fileprivate func mappingCalls(_ change: (Call) -> Call) -> Program {
+  func mappingCalls(_ change: (Call) -> Call) -> Program {
     var copy = self
     for line in copy.lines.indices {
       guard let call = lines[line].instruction?.call else { continue }

@@ -124,7 +124,7 @@ extension Subject {
 
 extension Machine {
   /// Whether a page's words, contents or holders differ.
-  func changedPage(_ pfn: PFN, since before: Machine) -> Bool {
+  package func changedPage(_ pfn: PFN, since before: Machine) -> Bool {
     let (old, new) = (before.pages[pfn], pages[pfn])
     return old.refcount != new.refcount || old.mapcount != new.mapcount
       || old.pincount != new.pincount || old.mapping != new.mapping || old.index != new.index

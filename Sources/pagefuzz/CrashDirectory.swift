@@ -16,6 +16,8 @@ struct CrashDirectory {
 
   /// What its files expect, in the order of their names.
   let known: [Entry]
+  /// Findings of a campaign that ended before they were minimized, with the names of their files.
+  let unfinished: [(finding: Finding, name: String)]
   private let directory: ProgramDirectory
 
   /// Reads a directory and makes sure that it can be written to.
@@ -27,12 +29,14 @@ struct CrashDirectory {
     try directory.probe()
     let contents = try directory.read()
     var known: [Entry] = []
+    var unfinished: [(finding: Finding, name: String)] = []
     for file in contents.files {
       let place = Path.join(path, file.name)
       do throws(ProgramError) {
         let program = try ProgramParser.parse(Array(file.text.utf8), file: place)
         guard case .violation(let pattern) = program.expectation else { continue }
         let base = program.variant.base
+        if let finding = Finding(unfinished: program) { unfinished.append((finding, file.name)) }
         known.append(
           Entry(known: .init(pattern, on: base), name: file.name, base: base.name, pattern: pattern)
         )
@@ -43,7 +47,7 @@ struct CrashDirectory {
     for skipped in contents.skipped {
       Diagnostics.report("\(Path.join(path, skipped.name)): skipped: \(skipped.explanation)")
     }
-    self.known = known
+    (self.known, self.unfinished) = (known, unfinished)
   }
 
   /// Saves a finding under the name of what it shows, and returns that name.
@@ -70,7 +74,7 @@ struct CrashDirectory {
   }
 
   /// FNV-1a.
-  private static func hash(_ text: String) -> UInt64 {
+  static func hash(_ text: String) -> UInt64 {
     text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 }

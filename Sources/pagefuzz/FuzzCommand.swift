@@ -14,7 +14,12 @@ enum FuzzCommand: Command {
   static let time = Option("time", .duration, "how long [60s, without --executions]")
   static let executions = Option("executions", .number(1...UInt64.max), "how many programs")
   static let seed = Option("seed", .number(), "where all randomness begins [1]")
+  static let schedule = Option(
+    "schedule", .choice(Campaign.ScheduleKind.allCases.map(\.rawValue)),
+    "one scheduler for all programs [they share them]")
   static let crashes = Option("crashes", .directory, "where findings are kept [crashes]")
+  static let corpus = Option(
+    "corpus", .directory, "where to keep the fewest programs that reach all it reached")
   static let failOn = Option(
     "fail-on", .choice(["new", "any"]), "which violations end it with status 1 [new]")
 
@@ -29,7 +34,8 @@ enum FuzzCommand: Command {
     The same seed and number of executions find the same: only times differ.
     """
   static let options = [
-    `protocol`, time, executions, seed, crashes, failOn, Option.format, Option.quiet,
+    `protocol`, time, executions, seed, schedule, corpus, crashes, failOn, Option.format,
+    Option.quiet,
   ]
   static let examples = [
     Example("pagefuzz fuzz", "every protocol, 60 seconds"),
@@ -41,12 +47,15 @@ enum FuzzCommand: Command {
     var options = Campaign.Options(try arguments.all(`protocol`).map(VariantOption.parse))
     if options.variants.isEmpty { options.variants = Protocol.all.map { Variant($0) } }
     if let number = arguments.number(seed) { options.seed = number }
+    options.schedule = arguments[schedule].flatMap(Campaign.ScheduleKind.init)
     let directory = try CrashDirectory(arguments[crashes] ?? "crashes")
     options.known = directory.known.map(\.known)
+    let kept = try arguments[corpus].map { try CorpusDirectory($0) }
+    options.keepsCorpus = kept != nil
     let limit = arguments.count(executions)
     let span = arguments.duration(time) ?? (limit == nil ? TimeSpan(seconds: 60) : nil)
     var session = FuzzSession(
-      Campaign(options), directory,
+      Campaign(options), directory, kept,
       FuzzReport(isJSON: arguments.isJSON, isQuiet: arguments.has(.quiet)))
     Interruption.listen()
     try session.run(executions: limit ?? .max, seconds: span.map { Double($0.seconds) })
@@ -59,15 +68,26 @@ enum FuzzCommand: Command {
 private struct FuzzSession {
   private var campaign: Campaign
   private let directory: CrashDirectory
+  private let corpus: CorpusDirectory?
   private var report: FuzzReport
   private let clock = Stopwatch()
 
-  init(_ campaign: Campaign, _ directory: CrashDirectory, _ report: FuzzReport) {
-    (self.campaign, self.directory, self.report) = (campaign, directory, report)
+  init(
+    _ campaign: Campaign, _ directory: CrashDirectory, _ corpus: CorpusDirectory?,
+    _ report: FuzzReport
+  ) {
+    (self.campaign, self.directory, self.corpus) = (campaign, directory, corpus)
+    self.report = report
   }
 
   mutating func run(executions limit: Int, seconds: Double?) throws {
     try report.begin(campaign, directory)
+    // What an earlier campaign was killed over is not searched for again: it is minimized now.
+    for (finding, name) in directory.unfinished {
+      let minimized = finding.minimized()
+      let newName = try directory.save(minimized)
+      if newName != name { try directory.remove(name) }
+    }
     var nextLook = 0.0
     while campaign.executions < limit, Interruption.status == nil {
       let now = clock.wallSeconds
@@ -80,6 +100,11 @@ private struct FuzzSession {
       for finding in campaign.advance() { try save(finding) }
     }
     EngineTrap.blame(nil)
+    if let corpus {
+      let chosen = campaign.corpus.distilled(limit: SearchLimits.corpusPrograms)
+      try corpus.save(chosen.map(\.program))
+      report.corpusPrograms = chosen.count
+    }
     try report.end(campaign, directory, clock)
   }
 

@@ -13,6 +13,8 @@ struct FuzzReport {
 
   /// When each sighting was made, in seconds of the processor.
   var cpuSeconds: [Int: Double] = [:]
+  /// Programs kept for what they reach.
+  var corpusPrograms = 0
   /// Something new was saved.
   private(set) var hasNews = false
 
@@ -108,8 +110,7 @@ struct FuzzReport {
       "cpuSeconds": .seconds(cpu), "wallSeconds": .seconds(wall),
       "states": .count(campaign.coverage.states),
       "features": .count(campaign.coverage.features),
-      // Programs are drawn afresh; none is kept to be changed.
-      "corpus": 0,
+      "corpus": .count(corpusPrograms),
       "violating": .count(campaign.violating),
       "violations": .array(
         sightings.map { position in

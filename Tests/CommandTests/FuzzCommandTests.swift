@@ -34,6 +34,32 @@ struct FuzzCommandTests {
     #expect(after.sorted() == names.sorted())
   }
 
+  @Test("A finding that nobody minimized before the campaign was killed is minimized by the next")
+  func unfinished() throws {
+    let scratch = try Scratch()
+    let raw = """
+      # pagefuzz program 1
+      # Found with seed 7 in execution 99; not minimized.
+      protocol v6.1
+      cpu1  pwrite(file1:0, 3)
+      cpu0  h1 = gup(mm0, file0:0, write)
+      cpu0  munmap(mm0, file0:0)
+      cpu1  punch_hole(file0:0)
+      expect I27 fsdax foreign-get cause=scansUnmappedFiles
+
+      """
+    try FileManager.default.createDirectory(
+      atPath: scratch.path("crashes"), withIntermediateDirectories: true)
+    try scratch.write(raw, to: "crashes/v6.1-I27-00000000.prog")
+    let arguments = ["fuzz", "--protocol", "v6.1", "--executions", "1"]
+    _ = try Invoked.pagefuzz(arguments + ["--crashes", scratch.path("crashes")])
+    let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path("crashes"))
+    let texts = names.map { scratch.text(of: "crashes/\($0)") }
+    let minimized = try #require(texts.first { $0.contains("seed 7 in execution 99, in 4 calls") })
+    #expect(!minimized.contains("pwrite"))
+    #expect(!texts.contains { $0.contains("not minimized") })
+  }
+
   @Test("The same seed and executions print and save the same but for seconds")
   func deterministic() throws {
     let scratch = try Scratch()

@@ -68,7 +68,8 @@ struct CrashesTests {
       return
     }
     var reducer = Reducer(program, showing: identity)
-    #expect(reducer.reduce().lines == program.lines)
+    let small = reducer.reduce()
+    #expect(small.lines.map(ProgramPrinter.text) == program.lines.map(ProgramPrinter.text))
   }
 
   @Test("The first bugs of v6.1 are among them, in at most six calls")

@@ -193,7 +193,9 @@ enum MmapP2PDMA: Body {
       return m.acquire(.driver(.p2p0)) ? .next(.takePage) : .wait
 
     case .takePage:
-      m.frame.pfn = m.unlist(from: .p2p0)
+      // rcu_dereference(pdev->p2pdma): from here to the pgmap's reference removal waits.
+      m.frame.pfn = m.pagemaps[.p2p0].isRemoving ? .none : m.unlist(from: .p2p0)
+      if !m.frame.pfn.isNone { m.pagemaps[.p2p0].allocating += 1 }
       return .next(.unlockPool)
 
     case .unlockPool:
@@ -204,6 +206,7 @@ enum MmapP2PDMA: Body {
 
     case .getPagemap:
       // percpu_ref_tryget_live_rcu(): the pool of a dying device is not used.
+      m.pagemaps[.p2p0].allocating -= 1
       guard m.pagemaps[.p2p0].state == .live else { return fail(.noDevice, &m) }
       m.takePageReference(.p2p0)
       return .next(.storeCount)

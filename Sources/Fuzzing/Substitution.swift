@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+
+import PageLifecycle
+import Programs
+
+// What makes two small programs of one bug the same program.
+extension Reducer {
+  /// Drops a call where something else of the program has to change with it: another mapping or
+  /// process is used, or another call writes.
+  mutating func dropWithHelp() {
+    guard program.lines.count <= SearchLimits.pairedLines else { return }
+    var line = program.lines.count
+    while line > 0 {
+      line -= 1
+      guard line < program.lines.count else { continue }
+      var rest = program
+      rest.lines.remove(at: line)
+      for helped in Self.helped(rest) where accept(helped) { break }
+    }
+    dropProcess()
+  }
+
+  /// Lets the parent do what a child does, and nothing else.
+  private mutating func dropProcess() {
+    let lines = program.instructions.indices.filter { line in
+      guard let call = program.instructions[line].call else { return false }
+      return call.operation == .fork || (call.namesProcess && call.mm == MMID(0))
+    }
+    accept(
+      program.without(lines.flatMap { linesOfCall(at: $0) }).mappingCalls { call in
+        var call = call
+        call.mm = MMID(0)
+        return call
+      })
+  }
+
+  private static func helped(_ program: Program) -> [Program] {
+    var candidates: [Program] = []
+    for from in 0..<Limits.mappings {
+      for to in 0..<Limits.mappings where from != to {
+        candidates.append(
+          program.mappingCalls { $0.moved(from: MappingID(from), to: MappingID(to)) })
+      }
+    }
+    candidates.append(
+      program.mappingCalls { call in
+        var call = call
+        call.mm = MMID(0)
+        return call
+      })
+    for line in program.lines.indices {
+      guard let call = program.lines[line].instruction?.call, call.allows(.write),
+        !call.flags.contains(.write)
+      else { continue }
+      var writing = program
+      writing.lines[line].instruction?.call?.flags.insert(.write)
+      candidates.append(writing)
+    }
+    return candidates
+  }
+
+  /// Puts an operation in the place of each call that comes earlier in the list of operations.
+  mutating func substitute() {
+    // A call that no longer yields a handle takes those that used it away.
+    for line in program.lines.indices where line < program.lines.count {
+      guard let call = program.lines[line].instruction?.call else { continue }
+      for operation in Procedure.operations where operation.rawValue < call.operation.rawValue {
+        guard var other = call.becoming(operation) else { continue }
+        if accept(replacing(line, by: other)) { break }
+        guard other.allows(.write), !other.flags.contains(.write) else { continue }
+        other.flags.insert(.write)
+        if accept(replacing(line, by: other)) { break }
+      }
+    }
+  }
+
+  private func replacing(_ line: Int, by call: Call) -> Program {
+    var candidate = program
+    candidate.lines[line].instruction?.call = call
+    return candidate
+  }
+
+  /// Calls in the order of operations and on the lowest CPUs, where that makes no difference.
+  mutating func normalize() {
+    for line in program.lines.indices.dropLast() {
+      var candidate = program
+      candidate.lines.swapAt(line, line + 1)
+      let (first, second) = (program.instructions[line], program.instructions[line + 1])
+      guard let earlier = first.call, let later = second.call,
+        later.operation.rawValue < earlier.operation.rawValue,
+        candidate.repairingHandles() == candidate
+      else { continue }
+      acceptEqual(candidate)
+    }
+    for line in program.lines.indices.dropFirst() {
+      let own = program.instructions[line].cpu
+      for lower in 0..<own.position {
+        var candidate = program
+        for later in program.lines.indices.dropFirst(line) {
+          let cpu = program.instructions[later].cpu
+          if cpu == own { candidate.lines[later].instruction?.cpu = CPUID(lower) }
+          if cpu == CPUID(lower) { candidate.lines[later].instruction?.cpu = own }
+        }
+        if acceptEqual(candidate) { break }
+      }
+    }
+  }
+
+  /// Uses the lowest mapping that does, in all calls at once.
+  mutating func renameMappings() {
+    for from in (1..<Limits.mappings).reversed() {
+      for to in 0..<from {
+        let renamed = program.mappingCalls { $0.moved(from: MappingID(from), to: MappingID(to)) }
+        if accept(renamed) { break }
+      }
+    }
+  }
+}
+
+extension Call {
+  fileprivate var namesProcess: Bool {
+    Vocabulary.signature(operation)?.parameters.contains(.mm) ?? false
+  }
+
+  fileprivate func allows(_ flag: CallFlags) -> Bool {
+    (Vocabulary.signature(operation)?.parameters ?? []).contains { parameter in
+      if case .flags(let allowed) = parameter { allowed.contains(flag) } else { false }
+    }
+  }
+
+  fileprivate func moved(from: MappingID, to: MappingID) -> Call {
+    var call = self
+    for parameter in Vocabulary.signature(operation)?.parameters ?? [] {
+      switch parameter {
+      case .mapping where mapping == from: call.mapping = to
+      case .address where !address.isFilePage && address.mapping == from:
+        call.address = Address(to, address.page)
+      default: break
+      }
+    }
+    return call
+  }
+
+  /// Another operation on what this one names; nil where that yields a handle and this does not,
+  /// or releases one.
+  fileprivate func becoming(_ operation: Procedure) -> Call? {
+    guard let own = Vocabulary.signature(self.operation),
+      let signature = Vocabulary.signature(operation),
+      own.yieldsHandle == signature.yieldsHandle || !signature.yieldsHandle,
+      !signature.parameters.contains(.handle) || own.parameters.contains(.handle)
+    else { return nil }
+    var call = Call(operation)
+    let hasAddress = own.parameters.contains(.address)
+    if signature.yieldsHandle { call.handle = handle }
+    for parameter in signature.parameters {
+      switch parameter {
+      case .mm: call.mm = mm
+      case .address:
+        call.address = own.parameters.contains(.filePage) ? Address(file, page) : address
+      case .file: call.file = hasAddress && address.isFilePage ? address.file : file
+      case .filePage:
+        call.file = hasAddress && address.isFilePage ? address.file : file
+        call.page = hasAddress ? address.page : page
+      case .mapping: call.mapping = mapping
+      case .handle: call.handle = handle
+      case .pfn: call.pfn = pfn
+      case .pagemap: call.pagemap = pagemap
+      case .cpu: call.cpu = cpu
+      case .value: call.value = max(1, value)
+      case .size: call.value = 0
+      case .pages(let standard): call.pages = hasPages(own) ? pages : standard
+      case .times: call.times = times
+      case .flags(let allowed): call.flags = flags.intersection(allowed)
+      }
+    }
+    return call
+  }
+
+  private func hasPages(_ signature: Signature) -> Bool {
+    signature.parameters.contains { if case .pages = $0 { true } else { false } }
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Fuzzing
+import Programs
+import Storage
+
+/// `minimize`: the smallest program that shows the same violation, and why it is the smallest.
+enum MinimizeCommand: Command {
+  static let output = Option("output", .file, "write the program there instead of printing it")
+
+  static let name = "minimize"
+  static let summary = "make a violating program as small as it gets"
+  static let discussion = """
+    Drops calls, preemptions, repairs and CPUs, and makes operands plainer, as long as the
+    violation keeps its identity: invariant, memory, holder and cause.  What a program shows beside
+    that may change.  The certificate says what each smaller program does; minimizing twice changes
+    nothing.  A program with several violations is minimized for the one it expects, or else for the
+    first.
+    """
+  static let options = [output, Option.format]
+  static let operands = [Operand(.path, "a program that violates an invariant")]
+  static let examples = [
+    Example("pagefuzz minimize fat.prog", "print the smallest program"),
+    Example("pagefuzz minimize fat.prog --output small.prog", "keep it in a file"),
+  ]
+
+  static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    let clock = Stopwatch()
+    let before = try ViolatingProgram(arguments.operands[0])
+    var reducer = Reducer(before.program, showing: before.identity)
+    var finding = Finding(before.violation, before.identity, before.program)
+    finding.program = reducer.reduce()
+    finding.isMinimized = reducer.isConverged
+    guard let (violation, identity) = Reducer.witness(of: before.identity, in: finding.program)
+    else { preconditionFailure("the reducer lost what it was asked to keep") }
+    (finding.violation, finding.identity) = (violation, identity)
+    let certificate = Certificate(of: finding.program)
+
+    let path = arguments[output]
+    let text = finding.text(
+      file: path ?? before.path, certificate: certificate.lines)
+    if let path { try FileSystem.real.writeAtomically(Array(text.utf8), to: path) }
+    if arguments.isJSON {
+      try Output.line(
+        json(before, finding, reducer, certificate, clock.cpuSeconds, isSaved: path != nil).line)
+    } else if path == nil {
+      try Output.write(text)
+    } else {
+      try Output.line(
+        "\(before.program.callCount) calls and \(before.program.preemptionCount) preemptions; now "
+          + "\(finding.program.callCount) and \(finding.program.preemptionCount), "
+          + "after \(reducer.runs) programs")
+    }
+    if !reducer.isConverged {
+      Diagnostics.report("\(before.path): the limit of programs was met; it may get smaller yet")
+    }
+    return .success
+  }
+
+  private static func json(
+    _ before: ViolatingProgram, _ finding: Finding, _ reducer: Reducer, _ certificate: Certificate,
+    _ seconds: Double, isSaved: Bool
+  ) -> JSONText {
+    var fields: [JSONText.Field] = [
+      .init("id", .string("\(finding.identity)")),
+      .init("callsBefore", .count(before.program.callCount)),
+      .init("callsAfter", .count(finding.program.callCount)),
+      .init("preemptionsBefore", .count(before.program.preemptionCount)),
+      .init("preemptionsAfter", .count(finding.program.preemptionCount)),
+      .init("executions", .count(reducer.runs)),
+      .init("callExecutions", .count(reducer.callRuns)),
+      .init("converged", .boolean(reducer.isConverged)),
+      .init(
+        "certificate",
+        .array(
+          certificate.entries.map {
+            ["change": .string($0.change), "found": .strings($0.found)]
+          })),
+      .init("cpuSeconds", .seconds(seconds)),
+    ]
+    if !isSaved {
+      fields.append(.init("program", .string(ProgramPrinter.text(of: finding.program))))
+    }
+    return .object(fields)
+  }
+}
