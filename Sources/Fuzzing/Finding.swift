@@ -97,7 +97,7 @@ package struct Finding: Sendable {
       lines.append("It shows only with the repairs that the protocol below names.")
     }
     lines.append(
-      "\(program.callCount) calls, \(program.preemptionCount) preemptions, \(steps) steps and "
+      "\(program.size), \(steps) steps and "
         + "\(endSteps) of the staged end.")
     let origin =
       execution > 0 ? "Found with seed \(seed) in execution \(execution)" : "Shown before"
@@ -118,6 +118,15 @@ package struct Finding: Sendable {
     }
     return "Violated in step \(violation.stepNumber) by \(cpu), \(name)"
       + ", \(violation.subject.words)\(blame ?? "")."
+  }
+}
+
+extension Program {
+  /// `3 calls, 1 preemption`.
+  package var size: String {
+    let (calls, stops) = (callCount, preemptionCount)
+    return "\(calls) \(calls == 1 ? "call" : "calls"), "
+      + "\(stops) \(stops == 1 ? "preemption" : "preemptions")"
   }
 }
 

@@ -118,7 +118,7 @@ package struct Cost: Comparable, Sendable {
     parts = [
       program.callCount, program.preemptionCount, instructions.count,
       program.variant.repaired.members.count, cpus, boot == Boot() ? 0 : 1 + bootSize,
-      instructions.reduce(0) { $0 + Int($1.call?.operation.rawValue ?? 0) },
+      instructions.reduce(0) { $0 + ($1.call?.operation.plainness ?? 0) },
       instructions.reduce(0) { $0 + ($1.call?.weight ?? 0) },
       instructions.reduce(0) { $0 + Int($1.until?.visit ?? 0) },
     ]
@@ -250,7 +250,11 @@ extension Reducer {
       candidate = program
       candidate.lines[line].instruction = instruction
       if accept(candidate) { continue }
-      if accept(next.map { delaying(line, to: $0) } ?? delayingToEnd(line)) { continue }
+      if let next {
+        if accept(delaying(line, to: next)) { continue }
+      } else if delayUnstopped(line) {
+        continue
+      }
       instruction.until = stop
       lowerVisit(of: instruction, at: line)
     }
@@ -264,13 +268,16 @@ extension Reducer {
     return candidate
   }
 
-  /// The program with a stopped line moved behind all others, where its call goes on.
-  private func delayingToEnd(_ line: Int) -> Program {
-    var candidate = program
-    var last = candidate.lines.remove(at: line)
-    last.instruction?.until = nil
-    candidate.lines.append(last)
-    return candidate
+  /// Moves a stopped line, which only the staged end resumes, behind some later one, not stopped.
+  private mutating func delayUnstopped(_ line: Int) -> Bool {
+    for place in program.lines.indices.dropFirst(line + 1).reversed() {
+      var candidate = program
+      var moved = candidate.lines.remove(at: line)
+      moved.instruction?.until = nil
+      candidate.lines.insert(moved, at: place)
+      if accept(candidate) { return true }
+    }
+    return false
   }
 
   private mutating func lowerVisit(of instruction: Instruction, at line: Int) {

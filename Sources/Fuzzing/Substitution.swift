@@ -42,6 +42,7 @@ extension Reducer {
           program.mappingCalls { $0.moved(from: MappingID(from), to: MappingID(to)) })
       }
     }
+    candidates.append(program)
     candidates.append(
       program.mappingCalls { call in
         var call = call
@@ -56,7 +57,18 @@ extension Reducer {
       writing.lines[line].instruction?.call?.flags.insert(.write)
       candidates.append(writing)
     }
-    return candidates
+    return candidates + candidates.flatMap(Self.withOneCallLast)
+  }
+
+  /// The program with each of its calls, in turn, behind all others.
+  private static func withOneCallLast(_ program: Program) -> [Program] {
+    program.lines.indices.dropLast().compactMap { line in
+      guard program.lines[line].instruction?.call != nil else { return nil }
+      var candidate = program
+      let last = candidate.lines.remove(at: line)
+      candidate.lines.append(last)
+      return candidate
+    }
   }
 
   /// Puts an operation in the place of each call that comes earlier in the list of operations.
@@ -64,12 +76,9 @@ extension Reducer {
     // A call that no longer yields a handle takes those that used it away.
     for line in program.lines.indices where line < program.lines.count {
       guard let call = program.lines[line].instruction?.call else { continue }
-      for operation in Procedure.operations where operation.rawValue < call.operation.rawValue {
-        guard var other = call.becoming(operation) else { continue }
-        if accept(replacing(line, by: other)) { break }
-        guard other.allows(.write), !other.flags.contains(.write) else { continue }
-        other.flags.insert(.write)
-        if accept(replacing(line, by: other)) { break }
+      for operation in Procedure.operations where operation.plainness < call.operation.plainness {
+        let isReplaced = call.becoming(operation).contains { accept(replacing(line, by: $0)) }
+        if isReplaced { break }
       }
     }
   }
@@ -117,6 +126,23 @@ extension Reducer {
   }
 }
 
+extension Procedure {
+  /// Fewer operands that must be there are plainer, a handle being one; of equals what comes first
+  /// in the list of operations.
+  var plainness: Int {
+    guard let signature = Vocabulary.signature(self) else { return 0 }
+    let needed = signature.parameters.count { parameter in
+      switch parameter {
+      // An address says whose.
+      case .mm: !signature.parameters.contains(.address)
+      case .pages, .times, .flags: false
+      default: true
+      }
+    }
+    return (needed + (signature.yieldsHandle ? 1 : 0)) << 8 | Int(rawValue)
+  }
+}
+
 extension Call {
   fileprivate var namesProcess: Bool {
     Vocabulary.signature(operation)?.parameters.contains(.mm) ?? false
@@ -141,9 +167,28 @@ extension Call {
     return call
   }
 
-  /// Another operation on what this one names; nil where that yields a handle and this does not,
-  /// or releases one.
-  fileprivate func becoming(_ operation: Procedure) -> Call? {
+  /// Another operation on what this one names, as it is and where it can writing, of each device
+  /// where this one names none; none where that yields a handle and this does not, or releases one.
+  fileprivate func becoming(_ operation: Procedure) -> [Call] {
+    guard let plain = becomingPlain(operation) else { return [] }
+    var calls = [plain]
+    if plain.allows(.write), !plain.flags.contains(.write) {
+      calls[0].flags.insert(.write)
+      calls.insert(plain, at: 0)
+    }
+    let parameters = Vocabulary.signature(operation)?.parameters ?? []
+    let names = Vocabulary.signature(self.operation)?.parameters.contains(.pagemap) ?? true
+    guard parameters.contains(.pagemap), !names else { return calls }
+    return PagemapID.all.flatMap { pagemap in
+      calls.map { call in
+        var call = call
+        call.pagemap = pagemap
+        return call
+      }
+    }
+  }
+
+  private func becomingPlain(_ operation: Procedure) -> Call? {
     guard let own = Vocabulary.signature(self.operation),
       let signature = Vocabulary.signature(operation),
       own.yieldsHandle == signature.yieldsHandle || !signature.yieldsHandle,

@@ -12,6 +12,8 @@ extension Main {
     ConformCommand.self,
     MinimizeCommand.self,
     ExplainCommand.self,
+    SelfTestCommand.self,
+    DiffCommand.self,
     CorpusCommand.self,
     ListCommand.self,
     BenchCommand.self,

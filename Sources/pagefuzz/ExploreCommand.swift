@@ -11,6 +11,8 @@ enum ExploreCommand: Command {
   static let pages = Option(
     "pages", .number(1...UInt64(Limits.filePages)), "pages of a file, blocks of the device [1]")
   static let files = Option("files", .number(1...UInt64(Limits.files)), "files [1]")
+  static let devices = Option(
+    "devices", .number(0...UInt64(PagemapID.all.count - 1)), "devices with pages of their own [0]")
   static let cpus = Option("cpus", .number(1...UInt64(Limits.cpus)), "CPUs [2]")
   static let calls = Option("calls", .number(0...255), "calls, on all CPUs together [2]")
   static let operation = Option(
@@ -31,7 +33,7 @@ enum ExploreCommand: Command {
     out, and operands that only rename others: one value to write, one place to map a file at.
     """
   static let options = [
-    `protocol`, pages, files, cpus, calls, operation, states, Option.format, Option.quiet,
+    `protocol`, pages, files, devices, cpus, calls, operation, states, Option.format, Option.quiet,
   ]
   static let examples = [
     Example("pagefuzz explore", "two calls on two CPUs, one page"),
@@ -62,7 +64,7 @@ enum ExploreCommand: Command {
 }
 
 /// What is explored, and how the result is said.
-private struct Exploration {
+struct Exploration {
   let variant: Variant
   let boot: Boot
   let bounds: Explorer.Bounds
@@ -72,7 +74,9 @@ private struct Exploration {
     variant = try VariantOption.parse(arguments[ExploreCommand.protocol] ?? "v6.18+repaired")
     let pages = arguments.count(ExploreCommand.pages) ?? 1
     let files = arguments.count(ExploreCommand.files) ?? 1
-    boot = Boot(files: UInt8(files), filePages: UInt8(pages), devicePages: UInt8(pages))
+    boot = Boot(
+      files: UInt8(files), filePages: UInt8(pages), devicePages: UInt8(pages),
+      devices: UInt8(arguments.count(ExploreCommand.devices) ?? 0))
     var bounds = Explorer.Bounds()
     if let cpus = arguments.count(ExploreCommand.cpus) { bounds.cpus = cpus }
     if let calls = arguments.count(ExploreCommand.calls) { bounds.calls = calls }
@@ -86,7 +90,7 @@ private struct Exploration {
     }
   }
 
-  private static func operations(_ names: [String]) throws(UsageError) -> [Procedure] {
+  static func operations(_ names: [String]) throws(UsageError) -> [Procedure] {
     guard !names.isEmpty else { return Procedure.operations }
     var operations: [Procedure] = []
     for name in names {

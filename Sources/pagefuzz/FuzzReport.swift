@@ -66,7 +66,7 @@ struct FuzzReport {
     let counts = finding.stepCounts
     lines.append("")
     lines.append(
-      "  \(finding.program.callCount) calls, \(finding.program.preemptionCount) preemptions, "
+      "  \(finding.program.size), "
         + "\(counts.lines) steps; execution \(sighting.firstExecution)")
     for line in lines { try Output.line(line) }
   }

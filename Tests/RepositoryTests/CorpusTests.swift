@@ -48,7 +48,6 @@ struct CorpusTests {
     .I4: "rmap and page table change under one lock in every era; no kernel got that wrong",
     .I7: "a pin that is not given back shows as I1 or I39 at the step that forgets it",
     .I11: "a page that is lost is one whose owner was never told, and every era tells it",
-    .I12: "a count that reaches zero twice shows as I2 first",
     .I15: "what the last user leaves behind is cleared in every era",
     .I16: "nothing in these eras drops a page of a device-dax device to zero",
     .I28: "whoever deletes an entry has zapped it before, in every era",

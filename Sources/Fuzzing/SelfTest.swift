@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+
+package import PageLifecycle
+import Programs
+
+/// Whether a campaign, from nothing, finds what a specimen declares, and nothing in what is correct.
+package struct SelfTest: Sendable {
+  /// What became of one specimen, or of one correct protocol.
+  package struct Outcome: Sendable {
+    /// The first declared violation; nil where the budget came first.
+    package var found: Violation?
+    /// Invariants that showed until then, declared or not, in ascending order.
+    package var shown: [Invariant] = []
+    /// A program that shows something undeclared.
+    package var undeclared: Finding?
+    /// Programs and atomic steps, staged ends included.
+    package var executions = 0
+    package var steps = 0
+  }
+
+  private var campaign: Campaign
+  private let declared: [Invariant]
+
+  /// A test of a specimen, from a seed.
+  package init(of specimen: Specimen, seed: UInt64) {
+    self.init(specimen.variant, specimen.breaks, seed)
+  }
+
+  /// A test of a protocol with every known bug repaired, which declares nothing.
+  package init(ofRepaired base: Protocol, seed: UInt64) {
+    self.init(Variant(base, isRepaired: true), [], seed)
+  }
+
+  private init(_ variant: Variant, _ declared: [Invariant], _ seed: UInt64) {
+    var options = Campaign.Options([variant])
+    options.seed = seed
+    (campaign, self.declared) = (Campaign(options), declared)
+  }
+
+  /// Runs programs until a declared violation is found, or so many were run.
+  package mutating func run(executions limit: Int) -> Outcome {
+    var outcome = Outcome()
+    while campaign.executions < limit, outcome.found == nil {
+      for finding in campaign.advance() {
+        let invariant = finding.violation.invariant
+        if !outcome.shown.contains(invariant) { outcome.shown.append(invariant) }
+        if declared.contains(invariant) {
+          if outcome.found == nil { outcome.found = finding.violation }
+        } else if outcome.undeclared == nil {
+          outcome.undeclared = finding
+        }
+      }
+    }
+    outcome.shown.sort { $0.rawValue < $1.rawValue }
+    (outcome.executions, outcome.steps) = (
+      campaign.executions, campaign.steps + campaign.endSteps
+    )
+    return outcome
+  }
+}
