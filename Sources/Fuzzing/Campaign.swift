@@ -95,7 +95,7 @@ package struct Campaign: Sendable {
     var limits = Generator.Options()
     limits.cpus = min(options.cpus, Limits.cpus)
     generator = Generator(limits)
-    execution = RandomExecution(on: Machine(targets[0].variants[0].rules))
+    execution = RandomExecution(on: Machine(targets[0].given.rules))
   }
 
   /// Distinct states and features reached.

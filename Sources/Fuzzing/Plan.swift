@@ -7,29 +7,36 @@ import PageLifecycle
 /// Known shallow bugs must not hide deeper ones: only a third of the programs run on the
 /// protocol as it is, a third with every known bug repaired, a third with some.
 struct Target: Sendable {
-  /// One for each set of repairs, by the bits of the set; the first is the protocol as given.
-  let variants: [Variant]
+  /// The protocol as given.
+  let given: Variant
+  /// Its known bugs that are not repaired.
+  private let open: [Rule]
 
   init(_ variant: Variant) {
+    given = variant
     let isReleased = !variant.isRepaired
     let bugs = isReleased ? variant.base.knownBugs.map(\.rule) : []
-    let open = bugs.filter { !variant.repaired.contains($0) }
-    variants = (0..<1 << open.count).map { bits in
-      let repairs = open.indices.filter { bits & 1 << $0 != 0 }.map { open[$0] }
-      var copy = variant
-      copy.repaired = variant.repaired.union(RuleSet(repairs))
-      return copy
+    open = bugs.filter { !variant.repaired.contains($0) }
+  }
+
+  var base: Protocol { given.base }
+
+  func variant(_ random: inout Random) -> Variant {
+    let all = 1 << open.count
+    switch random.below(3) {
+    case 0: return given
+    case 1: return repairing(all - 1)
+    default: return repairing(random.below(all))
     }
   }
 
-  var base: Protocol { variants[0].base }
-
-  func variant(_ random: inout Random) -> Variant {
-    switch random.below(3) {
-    case 0: variants[0]
-    case 1: variants[variants.count - 1]
-    default: variants[random.below(variants.count)]
-    }
+  /// The protocol with some of its bugs repaired, one bit each.
+  private func repairing(_ bits: Int) -> Variant {
+    guard bits != 0 else { return given }
+    let repairs = open.indices.filter { bits & 1 << $0 != 0 }.map { open[$0] }
+    var copy = given
+    copy.repaired = given.repaired.union(RuleSet(repairs))
+    return copy
   }
 }
 

@@ -40,7 +40,7 @@ extension Machine {
     pagemaps[id].type = id.type(coherent: id == .device1)
     for position in id.pages {
       initializeDevicePage(PFN(position), pagemaps[id].type)
-      if id == .p2p0 { ledger.free(PFN(position)) }
+      if freeCount(of: pagemaps[id].type) != 0 { ledger.free(PFN(position)) }
     }
     pagemaps[id].own = 1 + (id.holdsPagemapWhenUsed ? 0 : Int32(id.pages.count))
     pagemaps[id].references = pagemaps[id].own

@@ -99,6 +99,7 @@ extension Machine {
     case .fsdax: rules.idleCount
     case .generic: 1
     case .p2pdma: rules.poolCount
+    case .devicePrivate, .coherent: rules.driverCount
     default: 0
     }
   }

@@ -129,7 +129,9 @@ enum DeviceAlloc: Body {
       return .next(.storeCount)
 
     case .storeCount:
-      m.storeCount(m.frame.pfn, 1)
+      // A page that had its first user's reference while it was free is handed out as it is.
+      if m.freeCount(of: m.pages[m.frame.pfn].type) == 0 { m.storeCount(m.frame.pfn, 1) }
+      m.ledger.use(m.frame.pfn)
       m.ledger.take(.driver, of: m.frame.pfn)
       return .next(.lockPage)
 

@@ -192,7 +192,8 @@ extension Machine {
     switch pages[pfn].type {
     case .fsdax: pages[pfn].isTail ? 0 : rules.idleCount
     case .generic: 1
-    case .p2pdma: ledger.idle.contains(pfn) ? rules.poolCount : 0
+    case .p2pdma, .devicePrivate, .coherent:
+      ledger.idle.contains(pfn) ? freeCount(of: pages[pfn].type) : 0
     default: 0
     }
   }
@@ -219,7 +220,8 @@ extension Machine {
     guard refcount < Int32.max / 2 else { return (.I3, nil) }
     guard !pages[pfn].isTail || refcount == 0 else { return (.I6, nil) }
     if ledger.listed.contains(pfn) {
-      let isFree = refcount - held[.speculative] == freeCount(of: pages[pfn].type)
+      let passing = held[.speculative] + held[.migration]
+      let isFree = refcount - passing == freeCount(of: pages[pfn].type)
       guard isFree else { return (.I10, nil) }
     }
     let expected = expectedReferences(of: pfn)

@@ -95,6 +95,8 @@ package struct Rules: Sendable, Equatable {
   package var idleCount: Int32 = 0
   /// `_refcount` of a page that lies in a peer-to-peer pool.
   package var poolCount: Int32 = 0
+  /// `_refcount` of a private or coherent page on its driver's free list.
+  package var driverCount: Int32 = 0
   /// Each PTE of a FS_DAX page holds a reference and counts in `_mapcount`.
   package var countsMappings = true
   /// Waiters for an idle page sleep on the address of `_refcount`, not of the page.

@@ -21,7 +21,17 @@ package struct Protocol: Sendable, Equatable {
 
 extension Protocol {
   /// Add a protocol here; command line, tests and campaign read this list.
-  package static let all: [Protocol] = [v6_1, v6_12, v6_18]
+  package static let all: [Protocol] = [v6_1, v6_12, v6_18, v5_18]
+
+  static let v5_18 = Protocol(
+    name: "v5.18",
+    summary: """
+      v5.18 to v6.0.  fsdax as in v6.1.  A private or coherent page has refcount 1 on its \
+      driver's free list, and is handed out with it: the last put stores it again after \
+      page_free().  memunmap_pages() drops all its references at once.
+      """,
+    source: "27674ef6c73f; v5.19 memremap.c",
+    design: eraC, knownBugs: eraCBugs)
 
   static let v6_1 = Protocol(
     name: "v6.1",
@@ -58,6 +68,20 @@ extension Protocol {
       KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
       KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
     ])
+
+  private static let eraC: Rules = {
+    var rules = eraE(breaksBeyondEnd: false)
+    rules.driverCount = 1
+    return rules
+  }()
+
+  private static let eraCBugs =
+    eraEBugs + [
+      KnownBug(.waitsForPagesInUse, "0dc45ca1ce18, fixed in v6.1"),
+      KnownBug(.exitsPagemapLast, "v5.19 memunmap_pages()"),
+      KnownBug(.rechecksPrivatePTE, "16ce101db85d, fixed in v6.1"),
+      KnownBug(.wakesOnUnpin, "f4f451a16dd1, fixed in v5.19"),
+    ]
 
   private static func eraE(breaksBeyondEnd: Bool) -> Rules {
     var rules = Rules()

@@ -254,7 +254,7 @@ extension Rule {
     case .putsPagemapOnEveryPath: design.gupTakesPagemap
     case .splitsFolioOnDelete: design.hasLargeFolios
     case .ignoresZeroEntries, .getsBeforeMapping, .wakesWhenOnlyMapped: design.countsMappings
-    case .countsBeforeListing: design.poolCount != 0
+    case .countsBeforeListing: design.poolCount != 0 || design.driverCount != 0
     default: true
     }
   }

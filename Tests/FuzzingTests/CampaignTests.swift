@@ -130,17 +130,16 @@ struct CampaignTests {
 
   @Test("Repairs take turns: some programs run on the protocol as it is, some on none of its bugs")
   func targets() {
-    #expect(
-      Target(Variant(Protocol.all[0])).variants.count == 1 << Protocol.all[0].knownBugs.count)
     let bugs = Protocol.all[0].knownBugs.map(\.rule)
     let target = Target(Variant(Protocol.all[0], repaired: RuleSet(Array(bugs.dropFirst(3)))))
-    #expect(target.variants.count == 8)
-    #expect(target.variants[0].rules.obeyed == RuleSet.all.subtracting(RuleSet(Array(bugs[..<3]))))
-    #expect(target.variants.last?.rules.obeyed == RuleSet.all)
     var random = Random(seed: 1)
-    let drawn = Set((0..<200).map { _ in target.variant(&random).name })
-    #expect(drawn.count == target.variants.count)
+    let drawn = (0..<300).map { _ in target.variant(&random) }
+    #expect(Set(drawn.map { $0.name }).count == 8)
+    let asGiven = RuleSet.all.subtracting(RuleSet(Array(bugs[..<3])))
+    #expect((80...200).contains(drawn.count { $0.rules.obeyed == asGiven }))
+    #expect((80...200).contains(drawn.count { $0.rules.obeyed == RuleSet.all }))
     let repaired = Variant(Protocol.all[0], isRepaired: true)
-    #expect(Target(repaired).variants.map(\.name) == [repaired.name])
+    let always = Set((0..<20).map { _ in Target(repaired).variant(&random).name })
+    #expect(always == [repaired.name])
   }
 }

@@ -54,7 +54,7 @@ enum MemremapPages: Body {
         m.frame.index = m.frame.index + 1
         guard m.pages[pfn].type != .invalid || id != .pmem0 else { continue }
         m.initializeDevicePage(pfn, m.pagemaps[id].type)
-        if id == .p2p0 { m.ledger.free(pfn) }
+        if m.freeCount(of: m.pagemaps[id].type) != 0 { m.ledger.free(pfn) }
         m.frame.count += 1
         return .next(.initializePage)
       }

@@ -148,7 +148,7 @@ enum MigrateDeviceRange: Body {
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
-    call.pagemap.hasDriver && m.pagemaps[call.pagemap].inUse > 0
+    call.pagemap.hasDriver && m.pagemaps[call.pagemap].inUse > 0 && m.rules.driverCount == 0
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -198,6 +198,11 @@ enum MigrateDeviceRange: Body {
   }
 
   private static func begin(_ m: inout Machine) -> Bool {
+    // It came with counts that tell a free page from one in use.
+    guard m.rules.driverCount == 0 else {
+      m.value = Outcome(.notSupported)
+      return false
+    }
     guard m.call.pagemap.hasDriver, m.pagemaps[m.call.pagemap].state != .gone else {
       m.value = Outcome(.noDevice)
       return false

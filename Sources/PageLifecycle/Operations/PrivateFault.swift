@@ -45,13 +45,20 @@ enum PrivateFault: Body {
       return m.waitForPageLock(pfn) ? .next(.leave) : .wait
 
     case .migrateToRAM:
+      // The callback is found through page->pgmap.
+      if m.frame.holder != .faultPage {
+        m.noteUse(of: pfn)
+        m.emit(.usedWithoutReference(pfn))
+      }
       m.migration = Migration()
       (m.migration.mm, m.migration.mapping) = (m.frame.mm, m.frame.mapping)
       (m.migration.page, m.migration.count) = (m.frame.page, 1)
       m.migration.pagemap = PagemapID(of: pfn) ?? .device0
       m.migration.isToSystem = true
       m.migration.flags = .selectPrivate
-      if m.obeys(.passesFaultPage) { m.migration.faultPage = pfn }
+      // What no reference was taken of needs no exception for it.
+      let isHeld = m.frame.holder == .faultPage
+      if m.obeys(.passesFaultPage) && isHeld { m.migration.faultPage = pfn }
       m.migration.isFaultPageLocked = m.frame.count == 1
       return m.enter(Frame(.migrate), then: Step.unlockPage)
 
