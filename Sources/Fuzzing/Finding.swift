@@ -11,6 +11,8 @@ package struct Finding: Sendable {
   package var identity: Identity
   /// As found, or minimized.
   package var program: Program
+  /// Programs tried to minimize it, and those of them for the first pass over the calls.
+  package private(set) var reductionRuns = (all: 0, calls: 0)
   /// Nothing can be left out of the program.
   package var isMinimized = false
   /// Its place in ``Campaign/sightings``.
@@ -34,13 +36,26 @@ package struct Finding: Sendable {
   package init?(unfinished program: Program) {
     let origin = program.introduction.compactMap { $0 }.first { $0.hasSuffix(Self.unfinishedMark) }
     let numbers = (origin ?? "").split { !$0.isNumber }.compactMap { UInt64($0) }
-    guard case .violation(let pattern) = program.expectation, numbers.count == 2 else { return nil }
-    let meant = program.violations.lazy
-      .map { ($0, Programs.identity(of: $0, in: program)) }
-      .first { pattern.matches($0.1) }
-    guard let (violation, identity) = meant else { return nil }
-    self.init(violation, identity, program)
+    guard numbers.count == 2, program.expectation != .none else { return nil }
+    self.init(meantBy: program)
     (seed, execution) = (numbers[0], Int(clamping: numbers[1]))
+  }
+
+  /// The violation a program expects, or the first one where it states nothing of them; nil where
+  /// it does not show that.
+  package init?(meantBy program: Program) {
+    for violation in program.violations {
+      if case .violation(let pattern) = program.expectation, !pattern.mayMatch(violation) {
+        continue
+      }
+      let identity = Programs.identity(of: violation, in: program)
+      if case .violation(let pattern) = program.expectation, !pattern.matches(identity) {
+        continue
+      }
+      self.init(violation, identity, program)
+      return
+    }
+    return nil
   }
 
   private static let unfinishedMark = "; not minimized."
@@ -54,6 +69,7 @@ package struct Finding: Sendable {
     var copy = self
     copy.program = reducer.reduce()
     copy.isMinimized = reducer.isConverged
+    copy.reductionRuns = (reducer.runs, reducer.callRuns)
     guard let witness = Reducer.witness(of: identity, in: copy.program) else {
       preconditionFailure("the reducer lost what it was asked to keep")
     }

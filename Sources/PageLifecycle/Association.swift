@@ -163,6 +163,15 @@ extension Machine {
     touch(pfn)
   }
 
+  /// `folio_try_share_anon_rmap_pte()`: whether the page was one process's alone; nil of such a page
+  /// that may be pinned, which stays so.
+  mutating func tryShare(_ pfn: PFN) -> Bool? {
+    let wasExclusive = pages[pfn].flags.contains(.anonExclusive)
+    if wasExclusive && maybePinned(pfn) { return nil }
+    share(pfn)
+    return wasExclusive
+  }
+
   /// `wp_page_reuse()`: the last user owns it again.
   mutating func makeExclusive(_ pfn: PFN) {
     pages[pfn].flags.insert(.anonExclusive)

@@ -102,10 +102,8 @@ package struct CPU: Sendable {
   /// `struct migrate_vma` of the migration this call does.
   package var migration = Migration()
 
-  /// The procedure `depth` levels below the running one; zero is the running one.
-  package func procedure(below level: Int) -> (Procedure, UInt8) {
-    level == 0
-      ? (frame.procedure, frame.step)
-      : (stack[Int(depth) - level].procedure, stack[Int(depth) - level].step)
+  /// Whether the call is in some procedure, entered and not left, whose registers are wanted.
+  package mutating func hasEntered(_ isWanted: (Frame) -> Bool) -> Bool {
+    isWanted(frame) || (0..<Int(depth)).contains { isWanted(stack[$0]) }
   }
 }

@@ -203,7 +203,8 @@ extension Machine {
   }
 
   private func isIn(_ procedure: Procedure, _ cpu: CPUID) -> Bool {
-    (0...Int(cpus[cpu].depth)).contains { cpus[cpu].procedure(below: $0).0 == procedure }
+    var task = cpus[cpu]
+    return task.hasEntered { $0.procedure == procedure }
   }
 }
 

@@ -21,15 +21,16 @@ enum ExplainCommand: Command {
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
     let shown = try ViolatingProgram(arguments.operands[0])
-    let explanation = Explanation(of: shown.violation, shown.identity, in: shown.program)
+    let finding = shown.finding
+    let explanation = Explanation(of: finding.violation, finding.identity, in: finding.program)
     if arguments.isJSON {
       var fields: [JSONText.Field] = [
-        .init("file", .string(shown.path)), .init("id", .string("\(shown.identity)")),
-        .init("protocol", .string(shown.program.variant.name)),
-        .init("invariant", .string(shown.identity.invariant.name)),
-        .init("cause", .string("\(shown.identity.cause)")),
-        .init("step", .count(shown.violation.stepNumber)),
-        .init("preemptions", .count(shown.program.preemptionCount)),
+        .init("file", .string(shown.path)), .init("id", .string("\(finding.identity)")),
+        .init("protocol", .string(finding.program.variant.name)),
+        .init("invariant", .string(finding.identity.invariant.name)),
+        .init("cause", .string("\(finding.identity.cause)")),
+        .init("step", .count(finding.violation.stepNumber)),
+        .init("preemptions", .count(finding.program.preemptionCount)),
       ]
       for section in explanation.sections {
         fields.append(.init(fieldName(section.title), .strings(section.lines)))
@@ -37,7 +38,7 @@ enum ExplainCommand: Command {
       try Output.line(JSONText.object(fields))
       return .success
     }
-    try Output.line("\(shown.path): \(shown.identity), protocol \(shown.program.variant.name)")
+    try Output.line("\(shown.path): \(finding.identity), protocol \(finding.program.variant.name)")
     for section in explanation.sections {
       try Output.line("\n\(section.title)")
       for line in section.lines { try Output.line("  \(line)") }

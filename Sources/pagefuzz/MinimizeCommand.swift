@@ -27,50 +27,43 @@ enum MinimizeCommand: Command {
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
     let clock = Stopwatch()
-    let before = try ViolatingProgram(arguments.operands[0])
-    var reducer = Reducer(before.program, showing: before.identity)
-    var finding = Finding(before.violation, before.identity, before.program)
-    finding.program = reducer.reduce()
-    finding.isMinimized = reducer.isConverged
-    guard let (violation, identity) = Reducer.witness(of: before.identity, in: finding.program)
-    else { preconditionFailure("the reducer lost what it was asked to keep") }
-    (finding.violation, finding.identity) = (violation, identity)
+    let file = try ViolatingProgram(arguments.operands[0])
+    let before = file.finding.program
+    let finding = file.finding.minimized()
     let certificate = Certificate(of: finding.program)
 
     let path = arguments[output]
     let text = finding.text(
-      file: path ?? before.path, certificate: certificate.lines)
+      file: path ?? file.path, certificate: certificate.lines)
     if let path { try FileSystem.real.writeAtomically(Array(text.utf8), to: path) }
     if arguments.isJSON {
       try Output.line(
-        json(before, finding, reducer, certificate, clock.cpuSeconds, isSaved: path != nil).line)
+        json(before, finding, certificate, clock.cpuSeconds, isSaved: path != nil).line)
     } else if path == nil {
       try Output.write(text)
     } else {
       try Output.line(
-        "\(before.program.callCount) calls and \(before.program.preemptionCount) preemptions; now "
-          + "\(finding.program.callCount) and \(finding.program.preemptionCount), "
-          + "after \(reducer.runs) programs")
+        "\(before.size); now \(finding.program.size), after \(finding.reductionRuns.all) programs")
     }
-    if !reducer.isConverged {
-      Diagnostics.report("\(before.path): the limit of programs was met; it may get smaller yet")
+    if !finding.isMinimized {
+      Diagnostics.report("\(file.path): the limit of programs was met; it may get smaller yet")
     }
     return .success
   }
 
   private static func json(
-    _ before: ViolatingProgram, _ finding: Finding, _ reducer: Reducer, _ certificate: Certificate,
+    _ before: Program, _ finding: Finding, _ certificate: Certificate,
     _ seconds: Double, isSaved: Bool
   ) -> JSONText {
     var fields: [JSONText.Field] = [
       .init("id", .string("\(finding.identity)")),
-      .init("callsBefore", .count(before.program.callCount)),
+      .init("callsBefore", .count(before.callCount)),
       .init("callsAfter", .count(finding.program.callCount)),
-      .init("preemptionsBefore", .count(before.program.preemptionCount)),
+      .init("preemptionsBefore", .count(before.preemptionCount)),
       .init("preemptionsAfter", .count(finding.program.preemptionCount)),
-      .init("executions", .count(reducer.runs)),
-      .init("callExecutions", .count(reducer.callRuns)),
-      .init("converged", .boolean(reducer.isConverged)),
+      .init("executions", .count(finding.reductionRuns.all)),
+      .init("callExecutions", .count(finding.reductionRuns.calls)),
+      .init("converged", .boolean(finding.isMinimized)),
       .init(
         "certificate",
         .array(

@@ -32,7 +32,9 @@ enum SelfTestCommand: Command {
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
     let names = arguments.all(specimen)
     if let unknown = names.first(where: { name in !Specimen.all.contains { $0.name == name } }) {
-      throw CommandFailure(.usage, "selftest: no specimen '\(unknown)'; see 'list specimens'")
+      let near = Suggestion.phrase(for: unknown, among: Specimen.all.map(\.name))
+      throw CommandFailure(
+        .usage, "selftest: no specimen '\(unknown)'\(near); see 'list specimens'")
     }
     let limit = arguments.count(executions) ?? 200_000
     let seed = arguments.number(seed) ?? 1

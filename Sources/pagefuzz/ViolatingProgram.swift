@@ -2,17 +2,14 @@
 
 import Console
 import Fuzzing
-import PageLifecycle
 import Programs
 import Storage
 
 /// A file that shows a violation: what `minimize` and `explain` work on.
 struct ViolatingProgram {
   let path: String
-  let program: Program
   /// The violation its expectation means, or else the first one.
-  let violation: Violation
-  let identity: Identity
+  let finding: Finding
 
   /// Reads a file; one that shows no violation, or not the one it expects, is refused.
   init(_ path: String) throws {
@@ -21,24 +18,17 @@ struct ViolatingProgram {
     do throws(StorageError) { bytes = try ProgramFiles.read(path) } catch {
       throw CommandFailure(ExitStatus(error), error.message)
     }
+    let program: Program
     do throws(ProgramError) { program = try ProgramParser.parse(bytes, file: path) } catch {
       throw CommandFailure(.invalidInput, error.description)
     }
     EngineTrap.blame(path)
-    let found = Execution.run(program).verdict.all
-    let program = program
-    let meant = found.first { violation in
-      guard case .violation(let pattern) = program.expectation else { return true }
-      return pattern.mayMatch(violation)
-        && pattern.matches(Programs.identity(of: violation, in: program))
-    }
-    guard let meant else {
-      let reason =
-        found.isEmpty ? "it violates no invariant" : "it does not show what it expects"
+    guard let finding = Finding(meantBy: program) else {
+      let isClean = Execution.run(program).verdict.count == 0
+      let reason = isClean ? "it violates no invariant" : "it does not show what it expects"
       throw CommandFailure(
         .invalidInput, "\(path): \(reason) under \(program.variant.name); see 'pagefuzz replay'")
     }
-    violation = meant
-    identity = Programs.identity(of: meant, in: program)
+    self.finding = finding
   }
 }

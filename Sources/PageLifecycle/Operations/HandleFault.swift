@@ -294,9 +294,7 @@ extension Machine {
   ) -> Bool {
     let copied = HandleFault.Step.copyData.rawValue
     return cpus.indices.contains { cpu in
-      (0...Int(cpus[cpu].depth)).contains { position in
-        let isTop = position == Int(cpus[cpu].depth)
-        let frame = isTop ? cpus[cpu].frame : cpus[cpu].stack[position]
+      cpus[cpu].hasEntered { frame in
         let isThere = frame.mm == mm && frame.mapping == mapping && frame.page == page
         return frame.procedure == .handleFault && isThere && frame.pte.pfn == pfn
           && frame.step > copied

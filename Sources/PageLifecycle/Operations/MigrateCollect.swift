@@ -131,16 +131,13 @@ enum MigrateCollect: Body {
     case .clearPTE:
       m.clearPTE(mm, mapping, page)
       m.ledger.take(.gather, of: pfn)
-      let isExclusive = m.pages[pfn].flags.contains(.anonExclusive)
       if before.kind == .page {
+        let isFlushed = m.pages[pfn].flags.contains(.anonExclusive)
         m.cpus[m.current].gathered[page] = before
-        if !isExclusive { m.cpus[m.current].stale.insert(page) }
+        if !isFlushed { m.cpus[m.current].stale.insert(page) }
       }
-      if isExclusive && m.maybePinned(pfn) {
-        return .next(.restorePTE)
-      }
-      m.slot.before.isExclusive = isExclusive
-      m.share(pfn)
+      guard let wasExclusive = m.tryShare(pfn) else { return .next(.restorePTE) }
+      m.slot.before.isExclusive = wasExclusive
       return .next(.setMigrationPTE)
 
     case .restorePTE:

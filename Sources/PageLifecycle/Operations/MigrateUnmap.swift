@@ -89,12 +89,8 @@ enum MigrateUnmap: Body {
         m.cpus[m.current].gathered[m.frame.page] = m.frame.pte
         m.cpus[m.current].stale.insert(m.frame.page)
       }
-      let isExclusive = m.pages[pfn].flags.contains(.anonExclusive)
-      if isExclusive && m.maybePinned(pfn) {
-        return .next(.restorePTE)
-      }
-      m.frame.pte.isExclusive = isExclusive
-      m.share(pfn)
+      guard let wasExclusive = m.tryShare(pfn) else { return .next(.restorePTE) }
+      m.frame.pte.isExclusive = wasExclusive
       return .next(.setMigrationPTE)
 
     case .restorePTE:

@@ -121,20 +121,18 @@ enum PrivateFault: Body {
 extension Machine {
   /// A CPU holds a page for a fault that goes on when somebody else's migration has ended.
   mutating func isServing(_ pfn: PFN, _ cpu: CPUID) -> Bool {
-    for position in 0...Int(cpus[cpu].depth) {
-      let isTop = position == Int(cpus[cpu].depth)
-      let frame = isTop ? cpus[cpu].frame : cpus[cpu].stack[position]
+    let isLocked = migration.isFaultPageLocked
+    return cpus[cpu].hasEntered { frame in
       switch frame.procedure {
       case .privateFault:
         // Who unlocked the page before we locked it is on its way out.
-        let isLeaving = migration.isFaultPageLocked && frame.index.rawValue == 1
-        if frame.holder == .faultPage && frame.pfn == pfn && !isLeaving { return true }
+        let isLeaving = isLocked && frame.index.rawValue == 1
+        return frame.holder == .faultPage && frame.pfn == pfn && !isLeaving
       case .handleFault:
         // It waits for a migration, with a reference.
-        if frame.count == 1 && frame.pte.pfn == pfn && frame.pte.kind == .migration { return true }
-      default: break
+        return frame.count == 1 && frame.pte.pfn == pfn && frame.pte.kind == .migration
+      default: return false
       }
     }
-    return false
   }
 }
