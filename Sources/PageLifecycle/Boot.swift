@@ -5,6 +5,7 @@ extension Machine {
   mutating func initialize(_ boot: Boot) {
     for position in 0..<min(Int(boot.devicePages), Limits.devicePages) {
       initializeDevicePage(PFN(position))
+      if rules.baseHoldsPagemap { ledger.take(.base, of: PFN(position)) }
       freeBlocks.insert(PFN(position))
     }
     for offset in 0..<Limits.ramPages { freeRAMPage(PFN(Limits.devicePages + offset)) }
@@ -37,14 +38,13 @@ extension Machine {
     guard isBound else { return }
     pagemaps[id] = DevPagemap()
     pagemaps[id].state = .live
-    pagemaps[id].type = id.type(coherent: id == .device1)
+    pagemaps[id].type = id.type(coherent: id == .device1 && rules.hasCoherent)
     for position in id.pages {
-      initializeDevicePage(PFN(position), pagemaps[id].type)
-      if freeCount(of: pagemaps[id].type) != 0 { ledger.free(PFN(position)) }
+      bindPage(PFN(position), pagemaps[id].type)
     }
-    pagemaps[id].own = 1 + (id.holdsPagemapWhenUsed ? 0 : Int32(id.pages.count))
+    pagemaps[id].own = 1 + (pagesHoldPagemap(id) ? 0 : Int32(id.pages.count))
     pagemaps[id].references = pagemaps[id].own
-    if id.holdsPagemapWhenUsed { listAll(of: id) }
+    if id.hasOwnList { listAll(of: id) }
   }
 }
 

@@ -9,7 +9,7 @@ extension Machine {
   package mutating func owner(of pfn: PFN) -> PFN { pages[pfn].isTail ? pages[pfn].head : pfn }
 
   /// What a put found.
-  enum PutResult { case stillReferenced, idle, free, freeDevice }
+  enum PutResult { case stillReferenced, idle, free, freeDevice, unbound }
 
   /// `get_page()`: a plain increment, legal where somebody else holds the page.
   @inline(__always)
@@ -46,8 +46,11 @@ extension Machine {
     pages[pfn].refcount -= references
     touch(pfn)
     switch pages[pfn].type {
-    case .fsdax: return isIdle(pfn) ? .idle : .stillReferenced
     case .system, .invalid: return pages[pfn].refcount == 0 ? .free : .stillReferenced
+    case _ where rules.baseHoldsPagemap && pages[pfn].refcount == 0: return .unbound
+    case .fsdax: return isIdle(pfn) ? .idle : .stillReferenced
+    case .devicePrivate, .coherent:
+      return pages[pfn].refcount == rules.driverBase ? .freeDevice : .stillReferenced
     default: return pages[pfn].refcount == 0 ? .freeDevice : .stillReferenced
     }
   }
@@ -74,14 +77,32 @@ extension Machine {
   /// v6.15 and later wait for a count of zero, which a page that was mapped again meanwhile does
   /// not reach when its last user lets go.
   mutating func isIdle(_ pfn: PFN) -> Bool {
+    guard obeys(.seesPlainReferences) else { return !maybePinned(pfn) }
+    if rules.entriesHold && obeys(.wakesWhenOnlyMapped) {
+      return pages[pfn].refcount == testedIdleCount + entryReferences(of: pfn)
+    }
     if obeys(.wakesWhenOnlyMapped) { return !isBusy(pfn) }
-    return pages[pfn].refcount == rules.idleCount
+    return pages[pfn].refcount == testedIdleCount
   }
 
   /// `dax_busy_page()`: somebody but the page tables holds the page.
   mutating func isBusy(_ pfn: PFN) -> Bool {
+    guard obeys(.seesPlainReferences) else { return maybePinned(pfn) }
     let mapped = rules.countsMappings ? pages[pfn].mapcount : 0
-    return pages[pfn].refcount - mapped != rules.idleCount
+    return pages[pfn].refcount - mapped != testedIdleCount
+  }
+
+  /// The count that code takes for idle; its own era's, if nobody forgot to change it.
+  private var testedIdleCount: Int32 {
+    obeys(.testsOwnIdleCount) ? rules.idleCount : 1 - rules.idleCount
+  }
+
+  /// What the entry of a page, found through its mapping, holds of it.
+  private mutating func entryReferences(of pfn: PFN) -> Int32 {
+    // An entry without a tag may have dropped its reference: then the wait is for zero.
+    guard obeys(.tagsWhenDropped), let file = pages[pfn].mapping.file else { return 0 }
+    let entry = files[file].entry(at: pages[pfn].index)
+    return entry.kind == .page && !entry.isZapped ? 1 : 0
   }
 
   @inline(__always)
@@ -97,7 +118,7 @@ extension Machine {
   func freeCount(of type: MemoryType) -> Int32 {
     switch type {
     case .fsdax: rules.idleCount
-    case .generic: 1
+    case .generic: rules.genericCount
     case .p2pdma: rules.poolCount
     case .devicePrivate, .coherent: rules.driverCount
     default: 0

@@ -42,9 +42,40 @@ extension Machine {
     pagemaps[pagemap].inUse += 1
   }
 
-  mutating func putPageReference(_ pagemap: PagemapID) {
+  mutating func putPageReference(_ pagemap: PagemapID) { putPageReferences(pagemap, 1) }
+
+  mutating func putPageReferences(_ pagemap: PagemapID, _ count: Int32) {
+    pagemaps[pagemap].references -= count
+    pagemaps[pagemap].inUse -= count
+  }
+
+  /// `percpu_ref_tryget_many()` for pages that are about to be used; false where the pgmap dies.
+  mutating func tryGetPageReferences(_ pagemap: PagemapID, _ count: Int32) -> Bool {
+    guard pagemaps[pagemap].state == .live else { return false }
+    pagemaps[pagemap].references += count
+    pagemaps[pagemap].inUse += count
+    return true
+  }
+
+  /// The reference of one page of the pgmap that `memremap_pages()` took.
+  mutating func putBaseReference(_ pagemap: PagemapID) {
     pagemaps[pagemap].references -= 1
-    pagemaps[pagemap].inUse -= 1
+    pagemaps[pagemap].own -= 1
+  }
+
+  /// A page of the device holds the pgmap from its allocation until it is free again.
+  mutating func pagesHoldPagemap(_ id: PagemapID) -> Bool {
+    id.hasOwnList && !rules.baseHoldsPagemap
+  }
+
+  /// `memremap_pages()` for one page of a device.
+  mutating func bindPage(_ pfn: PFN, _ type: MemoryType) {
+    initializeDevicePage(pfn, type)
+    if rules.baseHoldsPagemap {
+      ledger.take(.base, of: pfn)
+    } else if freeCount(of: type) != 0 {
+      ledger.free(pfn)
+    }
   }
 
   /// Every page of a device that was just bound is free, lowest first.
@@ -61,6 +92,12 @@ extension Machine {
 }
 
 extension Machine {
+  /// The driver forgets the free pages of a device that goes away.
+  mutating func unlistAll(of pagemap: PagemapID) {
+    pagemaps[pagemap].firstFree = .none
+    for position in pagemap.pages { ledger.listed.remove(PFN(position)) }
+  }
+
   mutating func choosePage(_ pfn: PFN) {
     guard Int(pageChoiceCount) < Limits.blockChoices else { return }
     pageChoices[Int(pageChoiceCount)] = pfn
@@ -78,9 +115,9 @@ extension Machine {
 
   /// A lookup by page frame got a page that its owner has on a free list.
   mutating func noteSpeculation(_ pfn: PFN) {
-    if ledger.listed.contains(pfn) && freeCount(of: pages[pfn].type) == 0 {
-      emit(.gotFreePage(pfn))
-    }
+    // A pool whose free pages have a count is one that nobody looks through by page frame.
+    let isPool = pages[pfn].type == .p2pdma && rules.poolCount != 0
+    if ledger.listed.contains(pfn) && !isPool { emit(.gotFreePage(pfn)) }
   }
 }
 
@@ -124,13 +161,22 @@ enum DeviceAlloc: Body {
       return m.frame.pfn.isNone ? .finish : .next(.getPagemap)
 
     case .getPagemap:
+      guard !m.rules.baseHoldsPagemap else { return .next(.storeCount) }
       m.takePageReference(pagemap)
       m.pagemaps[pagemap].allocating -= 1
       return .next(.storeCount)
 
     case .storeCount:
       // A page that had its first user's reference while it was free is handed out as it is.
-      if m.freeCount(of: m.pages[m.frame.pfn].type) == 0 { m.storeCount(m.frame.pfn, 1) }
+      if m.rules.driverBase != 0 || !m.obeys(.drawsOneReference) {
+        m.getPage(m.frame.pfn)
+      } else if m.freeCount(of: m.pages[m.frame.pfn].type) == 0 {
+        m.storeCount(m.frame.pfn, 1)
+      }
+      // Where a driver waits for its pages, this one is on its way until it is free again.
+      if m.rules.baseHoldsPagemap && !m.obeys(.drainsDriverBeforeUnbind) {
+        m.pagemaps[pagemap].allocating -= 1
+      }
       m.ledger.use(m.frame.pfn)
       m.ledger.take(.driver, of: m.frame.pfn)
       return .next(.lockPage)

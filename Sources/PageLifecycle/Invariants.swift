@@ -9,7 +9,8 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
   case I1 = 1, I2 = 2, I3 = 3, I4 = 4, I5 = 5, I6 = 6, I7 = 7
   case I10 = 10, I11 = 11, I12 = 12, I13 = 13, I14 = 14, I15 = 15, I16 = 16, I17 = 17
   case I18 = 18, I19 = 19, I20 = 20, I21 = 21, I22 = 22, I23 = 23
-  case I24 = 24, I25 = 25, I27 = 27, I28 = 28, I32 = 32, I33 = 33, I34 = 34, I35 = 35
+  case I24 = 24, I25 = 25, I27 = 27, I28 = 28, I29 = 29, I30 = 30, I32 = 32, I33 = 33, I34 = 34,
+    I35 = 35
   case I37 = 37, I39 = 39, I41 = 41, I42 = 42, I43 = 43, I44 = 44
   case I45 = 45, I48 = 48, I49 = 49, I50 = 50, I51 = 51, I52 = 52, I53 = 53
   case I54 = 54
@@ -101,6 +102,13 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
         "seed 001; `dax_layout_busy_page()`"
       )
     case .I28: ("A page-table entry of a DAX file has a DAX entry behind it.", "`fs/dax.c`")
+    case .I29:
+      (
+        "A DAX entry tagged as zapped holds nothing and is mapped nowhere, and only such a one goes.",
+        "seed 001: DAX_ZAP"
+      )
+    case .I30:
+      ("A DAX entry holds its page once, however often it is mapped.", "the series of 2022")
     case .I32:
       ("memory_failure() finds the file of a page until the page is truncated.", "seed 001")
     case .I33: ("An empty or zero entry stands for no device page.", "98c183a4fccf")
@@ -190,8 +198,10 @@ extension Machine {
   @inline(__always)
   func idleCount(of pfn: PFN) -> Int32 {
     switch pages[pfn].type {
+    // memremap_pages() is a holder like others there.
+    case _ where rules.baseHoldsPagemap: 0
     case .fsdax: pages[pfn].isTail ? 0 : rules.idleCount
-    case .generic: 1
+    case .generic: rules.genericCount
     case .p2pdma, .devicePrivate, .coherent:
       ledger.idle.contains(pfn) ? freeCount(of: pages[pfn].type) : 0
     default: 0
@@ -206,6 +216,7 @@ extension Machine {
     let migrating = held[.migration] + held[.isolation] + held[.faultPage] + held[.driver]
     return idleCount(of: pfn) + (held[.map] + held[.gather]) * mapWeight + held[.fault]
       + held[.get] + held[.speculative] + held[.pin] * pinWeight + migrating
+      + held[.entry] + held[.base]
   }
 
   /// The first invariant a page breaks, or nil when all hold.
@@ -223,10 +234,12 @@ extension Machine {
       let passing = held[.speculative] + held[.migration]
       let isFree = refcount - passing == freeCount(of: pages[pfn].type)
       guard isFree else { return (.I10, nil) }
+      guard !held.isInUse else { return (.I14, blame(forExtra: held)) }
     }
+    guard held[.entry] <= 1 else { return (.I30, Blame(.extra, .entry)) }
     let expected = expectedReferences(of: pfn)
     guard refcount == expected else {
-      return (.I1, blame(forDifference: refcount - expected, held))
+      return (.I1, blame(forDifference: refcount - expected, of: pfn))
     }
     if mapcountIsSettled {
       let mappings = countsMappings(of: pfn) ? held[.map] : 0
@@ -251,10 +264,14 @@ extension Machine {
     return nil
   }
 
-  private func blame(forDifference difference: Int32, _ held: Ledger.Account) -> Blame {
+  private func blame(forDifference difference: Int32, of pfn: PFN) -> Blame {
+    let held = ledger[pfn]
+    let isEntry = rules.entriesHold && pages[pfn].type == .fsdax
     let holder: Holder =
       abs(difference) >= Page.pinBias - 1
-      ? .pin : held[.get] != 0 ? .get : held[.gather] != 0 ? .gather : .map
+      ? .pin
+      : held[.get] != 0
+        ? .get : held[.gather] != 0 ? .gather : isEntry ? .entry : .map
     return Blame(difference < 0 ? .missing : .extra, holder)
   }
 
@@ -280,6 +297,8 @@ extension Machine {
         return (.I28, files[file].blocks[index].pfn)
       }
       guard isSettled, covering.kind == .page else { continue }
+      let isReleased = files[file].present[index] == 0 && ledger[covering.pfn][.entry] == 0
+      guard !covering.isZapped || isReleased else { return (.I29, covering.pfn) }
       let pfn = PFN(covering.pfn.position + (covering.isPMD ? position % Limits.pagesPerPMD : 0))
       guard pages[pfn].exists else { return (.I19, pfn) }
       let isFolioTail = pages[pfn].isTail
@@ -348,6 +367,8 @@ extension Machine {
     case .pagemapLookedUpAfterExit: return (.I21, .pagemap, nil)
     case .vanishedPageUsed(let pfn): return (.I19, .page(pfn), nil)
     case .zeroEntryDereferenced(let file): return (.I33, .file(file), nil)
+    case .unzappedEntryDeleted(let pfn): return (.I29, .page(pfn), Blame(.extra, .entry))
+    case .mappedWithoutReference(let pfn): return (.I2, .page(pfn), Blame(.missing, .map))
     case .entryFoundAfterBreak(let file): return (.I35, .file(file), nil)
     case .entryReleased(let file, let index):
       return hasForgottenWaiter(file, index) ? (.I57, .file(file), nil) : nil
@@ -376,7 +397,8 @@ extension Machine {
       return isGone ? (.I14, .page(pfn), nil) : nil
     case .handedOut(let pfn):
       let page = pages[pfn]
-      let passing = ledger[pfn][.speculative] + ledger[pfn][.migration]
+      let held = ledger[pfn]
+      let passing = held[.speculative] + held[.migration] + held[.base]
       let isFresh =
         page.refcount == 1 + passing && page.mapcount == 0 && page.mapping == .none
       return isFresh ? nil : (.I15, .page(pfn), nil)
@@ -414,7 +436,7 @@ extension Machine {
     case .system: flags.contains(.selectSystem)
     case .devicePrivate:
       flags.contains(.selectPrivate) && PagemapID(of: pfn) == pagemap
-    case .coherent: flags.contains(.selectCoherent) && PagemapID(of: pfn) == pagemap
+    case .coherent: flags.contains(rules.coherentSelect) && PagemapID(of: pfn) == pagemap
     default: false
     }
   }

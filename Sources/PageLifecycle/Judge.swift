@@ -99,6 +99,7 @@ extension Machine {
     for cpu in cpus.indices where cpus[cpu].isActive {
       switch cpus[cpu].wait.kind {
       case .pagemap where mayWaitForPagemap: continue
+      case .driver where mayWaitForPagemap && rules.baseHoldsPagemap: continue
       case .lock: lockWaiters.insert(cpu)
       default: sleepers.insert(cpu)
       }
@@ -125,7 +126,7 @@ extension Machine {
   /// With nothing mapped and nobody holding, every page of a driver is on its free list.
   mutating func judgeConservation() {
     current = Run.janitor
-    for id in PagemapID.all where id.holdsPagemapWhenUsed && pagemaps[id].state != .gone {
+    for id in PagemapID.all where id.hasOwnList && pagemaps[id].state != .gone {
       for position in id.pages {
         let pfn = PFN(position)
         guard pages[pfn].exists, !ledger.listed.contains(pfn), !ledger[pfn].isHeld else { continue }

@@ -22,17 +22,21 @@ package enum Holder: UInt8, CaseIterable, Sendable {
   case isolation
   /// Taken by a CPU fault on the device page it migrates back.
   case faultPage
+  /// A DAX entry that was not zapped yet.
+  case entry
+  /// `memremap_pages()`, until it is undone, where that is a reference like others.
+  case base
 
   /// Taken and dropped within one call.
   var isBrief: Bool {
     switch self {
     case .fault, .speculative, .migration, .isolation, .faultPage: true
-    case .map, .gather, .get, .pin, .driver: false
+    case .map, .gather, .get, .pin, .driver, .entry, .base: false
     }
   }
 
   /// How many kinds there are.
-  static let count = InlineArray<10, Int32>.count
+  static let count = InlineArray<12, Int32>.count
 
   package var name: String {
     switch self {
@@ -46,6 +50,8 @@ package enum Holder: UInt8, CaseIterable, Sendable {
     case .migration: "migration"
     case .isolation: "isolation"
     case .faultPage: "fault_page"
+    case .entry: "entry"
+    case .base: "base"
     }
   }
 }
@@ -56,7 +62,7 @@ package enum Holder: UInt8, CaseIterable, Sendable {
 /// function wrote both.
 package struct Ledger: Sendable {
   package struct Account: Equatable, Sendable {
-    var counts = InlineArray<10, Int32>(repeating: 0)
+    var counts = InlineArray<12, Int32>(repeating: 0)
     package init() {}
     @inline(__always)
     package subscript(_ holder: Holder) -> Int32 { counts[Int(holder.rawValue)] }
@@ -66,7 +72,7 @@ package struct Ledger: Sendable {
     /// A user outside the kernel's own short sections still has this page.
     package var isInUse: Bool { self[.get] | self[.pin] | self[.map] | self[.gather] != 0 }
     /// Somebody has it, however briefly.
-    package var isHeld: Bool { Holder.allCases.contains { self[$0] != 0 } }
+    package var isHeld: Bool { Holder.allCases.contains { $0 != .base && self[$0] != 0 } }
   }
 
   var accounts = PerPage<Account>(repeating: Account())

@@ -47,6 +47,8 @@ package enum Event: Equatable, Sendable {
   case vanishedPageUsed(PFN)
   case zeroEntryDereferenced(FileID)
   case entryFoundAfterBreak(FileID)
+  case unzappedEntryDeleted(PFN)
+  case mappedWithoutReference(PFN)
   case entryReleased(FileID, PageIndex)
   case sleptUnderSpinlock
   case retriedTooOften

@@ -122,7 +122,12 @@ package struct Entry: Equatable, Sendable {
   package var isLocked = false
   /// Stands for all pages of its PMD; kept at the first of them.
   package var isPMD = false
+  /// DAX_ZAP: the reference of the entry was dropped, the file still has the page.
+  package var isZapped = false
   package var pfn = PFN.none
+
+  /// Pages it stands for.
+  package var span: Int { isPMD ? Limits.pagesPerPMD : 1 }
 
   package static let absent = Entry()
 }

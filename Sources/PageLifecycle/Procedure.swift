@@ -26,6 +26,7 @@ package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
   case gupSlow, longtermPin, gupFastWalk, dropPage, putPages, iput, killPage
   case migrate, migrateCollect, migrateUnmap, migrateCopy, migratePages, migrateFinalize
   case restoreEntries, privateFault, deviceDAXFault, deviceAlloc
+  case holdEntry, releaseEntry
 }
 
 extension Procedure {
@@ -88,6 +89,8 @@ extension Procedure {
     case .dropPage: PutPage.self
     case .iput: Iput.self
     case .killPage: KillPage.self
+    case .holdEntry: HoldEntry.self
+    case .releaseEntry: ReleaseEntry.self
     }
   }
 
@@ -150,6 +153,8 @@ extension Procedure {
     case .dropPage: PutPage.resume(&m)
     case .iput: Iput.resume(&m)
     case .killPage: KillPage.resume(&m)
+    case .holdEntry: HoldEntry.resume(&m)
+    case .releaseEntry: ReleaseEntry.resume(&m)
     }
   }
 }

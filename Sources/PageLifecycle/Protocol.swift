@@ -48,6 +48,26 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case migratesOnlyUnshared
   case leavesMigratedOffLRU
   case movesBeforeLongterm
+  // References that DAX entries hold
+  case takesEntryReferenceOnce
+  case tagsWhenDropped
+  case refaultTakesReference
+  case breaksBeforeTruncate
+  case seesPlainReferences
+  case keepsMappingAtLastPut
+  case countsFirstReference
+  case dropsPagemapAtLastPut
+  case putsOncePerReference
+  // What memremap_pages() holds of each page
+  case refusesFreePages
+  case drainsDriverBeforeUnbind
+  case testsOwnIdleCount
+  case expectsOwnBase
+  case drawsOneReference
+  case mappingsHold
+  case callsPageFree
+  case callsOnlyOwnPageFree
+  case asksForOwnType
 }
 
 package struct RuleInfo: Sendable {
@@ -89,6 +109,15 @@ package struct RuleSet: Equatable, Hashable, Sendable {
   }
 }
 
+/// When a DAX entry, or its page, holds the pgmap.
+package enum EntryPagemap: UInt8, Sendable {
+  case never
+  /// `get_dev_pagemap_many()` of each entry, from insertion to deletion.
+  case perEntry
+  /// `pgmap_request_folios()`: each page while its count is not zero.
+  case perFolio
+}
+
 /// What the machine reads of a protocol while it runs: plain numbers and switches.
 package struct Rules: Sendable, Equatable {
   /// `_refcount` of an idle FS_DAX page: `memremap_pages()` leaves it there.
@@ -97,6 +126,21 @@ package struct Rules: Sendable, Equatable {
   package var poolCount: Int32 = 0
   /// `_refcount` of a private or coherent page on its driver's free list.
   package var driverCount: Int32 = 0
+  /// References of a private page that stay with `memremap_pages()` while a driver uses it.
+  package var driverBase: Int32 = 0
+  /// `memremap_pages()` holds each page, and each page the pgmap, until the device is unbound.
+  package var baseHoldsPagemap = false
+  /// `_refcount` of a page of a device-dax device that nobody uses.
+  package var genericCount: Int32 = 1
+  /// What collects a coherent page for migration, and what its driver asks for.
+  package var coherentSelect = CallFlags.selectCoherent
+  package var coherentAsk = CallFlags.selectCoherent
+  /// Coherent pages pass the check before the copy.
+  package var migratesCoherent = true
+  /// There is memory of devices that the CPU reaches, and migrates.
+  package var hasCoherent = true
+  /// Pages of a peer-to-peer pool can be mapped by a process.
+  package var mapsPools = true
   /// Each PTE of a FS_DAX page holds a reference and counts in `_mapcount`.
   package var countsMappings = true
   /// Waiters for an idle page sleep on the address of `_refcount`, not of the page.
@@ -107,6 +151,10 @@ package struct Rules: Sendable, Equatable {
   package var gupTakesPagemap = false
   /// A PMD entry is one folio: counts live in its head page.
   package var hasLargeFolios = true
+  /// Each DAX entry holds one reference of each of its pages until it is zapped.
+  package var entriesHold = false
+  /// Who holds the pgmap for the pages of DAX entries.
+  package var entryPagemap = EntryPagemap.never
   /// ext4 breaks layouts before it looks whether a punch lies beyond the end of the file.
   package var breaksBeyondEnd = true
   /// The rules this kernel obeys.

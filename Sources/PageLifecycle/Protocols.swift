@@ -9,6 +9,8 @@ package struct Protocol: Sendable, Equatable {
   package var design: Rules
   /// Rules the released kernels broke, and where that is known from.
   package var knownBugs: [KnownBug]
+  /// The patches of a posted series, each of which a variant may leave out.
+  package var patches: [Patch] = []
 
   package struct KnownBug: Sendable, Equatable {
     package var rule: Rule
@@ -16,12 +18,27 @@ package struct Protocol: Sendable, Equatable {
     init(_ rule: Rule, _ source: String) { (self.rule, self.source) = (rule, source) }
   }
 
+  /// One patch of a series.
+  package struct Patch: Sendable, Equatable {
+    package var number: Int
+    package var title: String
+    /// What is different without it; nil where the model has nothing of it.
+    package var effect: Effect?
+
+    /// A part of the series' design that a patch brings.
+    package enum Effect: UInt8, Sendable {
+      case idleTest, countFromZero, coherentMemory, coherentAsSystem, coherentMigrates
+      case coherentIsFreed
+    }
+  }
+
   package var knownBugSet: RuleSet { RuleSet(knownBugs.map(\.rule)) }
 }
 
 extension Protocol {
   /// Add a protocol here; command line, tests and campaign read this list.
-  package static let all: [Protocol] = [v6_1, v6_12, v6_18, v5_18]
+  package static let all: [Protocol] =
+    [v6_1, v6_12, v6_18, v5_18, v5_17, zoneDevice2021] + daxGup
 
   static let v5_18 = Protocol(
     name: "v5.18",
@@ -32,6 +49,16 @@ extension Protocol {
       """,
     source: "27674ef6c73f; v5.19 memremap.c",
     design: eraC, knownBugs: eraCBugs)
+
+  static let v5_17 = Protocol(
+    name: "v5.17",
+    summary: """
+      Up to v5.17.  memremap_pages() holds each page, and each page the pgmap: a free page has \
+      refcount 1 and one in use at least 2, page_free() is called at the 2 to 1 transition, and \
+      memunmap_pages() puts each page and waits for every reference of every page.
+      """,
+    source: "v5.17-rc5 memremap.c; seeds 000 and 003",
+    design: eraA, knownBugs: eraABugs)
 
   static let v6_1 = Protocol(
     name: "v6.1",
@@ -69,21 +96,41 @@ extension Protocol {
       KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
     ])
 
-  private static let eraC: Rules = {
+  static let eraC: Rules = {
     var rules = eraE(breaksBeyondEnd: false)
     rules.driverCount = 1
     return rules
   }()
 
-  private static let eraCBugs =
+  static let eraCBugs =
     eraEBugs + [
       KnownBug(.waitsForPagesInUse, "0dc45ca1ce18, fixed in v6.1"),
       KnownBug(.exitsPagemapLast, "v5.19 memunmap_pages()"),
       KnownBug(.rechecksPrivatePTE, "16ce101db85d, fixed in v6.1"),
       KnownBug(.wakesOnUnpin, "f4f451a16dd1, fixed in v5.19"),
+      KnownBug(.refusesFreePages, "ef233450898f, fixed in v6.1"),
     ]
 
-  private static func eraE(breaksBeyondEnd: Bool) -> Rules {
+  static let eraA: Rules = {
+    var rules = eraC
+    rules.driverBase = 1
+    rules.baseHoldsPagemap = true
+    rules.hasCoherent = false
+    rules.mapsPools = false
+    return rules
+  }()
+
+  private static let eraABugs: [KnownBug] = {
+    let later: [Rule] = [
+      .countsBeforeListing, .waitsForPagesInUse, .waitsForDeviceDAXUsers, .wakesOnUnpin,
+      .grantsNoSlack,
+    ]
+    return eraCBugs.filter { !later.contains($0.rule) } + [
+      KnownBug(.drainsDriverBeforeUnbind, "derived from v5.17 memunmap_pages()")
+    ]
+  }()
+
+  static func eraE(breaksBeyondEnd: Bool) -> Rules {
     var rules = Rules()
     (rules.idleCount, rules.poolCount) = (1, 1)
     rules.countsMappings = false
@@ -97,7 +144,7 @@ extension Protocol {
     return rules
   }
 
-  private static let eraEBugs = [
+  static let eraEBugs = [
     KnownBug(.scansUnmappedFiles, "cee91fa13a8e, fixed in v6.15"),
     KnownBug(.examinesLockedEntries, "6be3e21d25ca, fixed in v6.15"),
     KnownBug(.waitsAtEviction, "0e2f80afcfa6, fixed in v6.15"),
@@ -120,6 +167,8 @@ package struct Variant: Equatable, Sendable {
   package var isRepaired = false
   package var repaired = RuleSet()
   package var broken = RuleSet()
+  /// Numbers of the series' patches that are left out, one bit each.
+  package var withdrawn: UInt16 = 0
 
   package init(
     _ base: Protocol, repaired: RuleSet = RuleSet(), broken: RuleSet = RuleSet(),
@@ -137,6 +186,8 @@ package struct Variant: Equatable, Sendable {
       rules.obeyed = rules.obeyed.subtracting(base.knownBugSet.subtracting(repaired))
     }
     rules.obeyed = rules.obeyed.subtracting(broken)
+    rules.settle()
+    rules.withdraw(base.patches.filter { withdrawn & 1 << UInt16($0.number) != 0 })
     return rules
   }
 
@@ -144,6 +195,9 @@ package struct Variant: Equatable, Sendable {
     var name = base.name + (isRepaired ? "+repaired" : "")
     for rule in repaired.members { name += " +\(rule.name)" }
     for rule in broken.members { name += " -\(rule.name)" }
+    for patch in base.patches where withdrawn & 1 << UInt16(patch.number) != 0 {
+      name += " -patch\(patch.number)"
+    }
     return name
   }
 
@@ -169,6 +223,10 @@ package struct Variant: Equatable, Sendable {
     }
     var variant = Variant(base, isRepaired: isRepaired)
     for word in words.dropFirst() {
+      if let patch = base.patches.first(where: { "-patch\($0.number)" == word }) {
+        variant.withdrawn |= 1 << UInt16(patch.number)
+        continue
+      }
       guard let sign = word.first, sign == "+" || sign == "-",
         let rule = Rule(name: String(word.dropFirst()))
       else {

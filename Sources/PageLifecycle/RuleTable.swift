@@ -130,7 +130,7 @@ extension Rule {
         )
       case .getsBeforeMapping:
         (
-          "M-NOREFMAP", "a page-table entry that counts takes its reference",
+          "M-MAPNOGET", "a page-table entry that counts takes its reference",
           [.I1, .I2, .I5], "seed 001: the DAX-gup mistake"
         )
       case .wakesWhenOnlyMapped:
@@ -220,6 +220,97 @@ extension Rule {
           "M-LTCOHERENT", "a coherent page moves to RAM before it is pinned for long",
           [.I42], "v6.0 check_and_migrate_movable_pages()"
         )
+      case .takesEntryReferenceOnce:
+        (
+          "M-ENTTWICE", "a DAX entry takes its reference once, not at each fault",
+          [.I30], "the review of the series of 2022"
+        )
+      case .tagsWhenDropped:
+        (
+          "M-ZAPTWICE", "an entry is tagged DAX_ZAP when its reference is dropped",
+          [.I39, .I29, .I27, .I2, .I1], "seed 001: the reason for DAX_ZAP"
+        )
+      case .refaultTakesReference:
+        (
+          "M-D-REFAULT", "a fault on a zapped entry takes the reference again and clears the tag",
+          [.I29, .I19, .I2], "derived from the posted dax_insert_entry()"
+        )
+      case .breaksBeforeTruncate:
+        (
+          "M-NOZAP", "truncate breaks layouts before it deletes entries",
+          [.I29, .I27], "seed 001"
+        )
+      case .seesPlainReferences:
+        (
+          "M-D1PIN", "a page is busy whatever kind of reference holds it",
+          [.I27, .I24, .I54], "cover letters of v1 and v2"
+        )
+      case .keepsMappingAtLastPut:
+        (
+          "M-D2-MAPCLR", "the last put of an fsdax page leaves its mapping alone",
+          [.I25, .I32, .I24], "v2 16/18; seeds 000 and 001"
+        )
+      case .countsFirstReference:
+        (
+          "M-PGREQ", "the pgmap is taken with the reference that made the count one",
+          [.I20, .I19, .I18, .I23], "the discussion of v3 10/25"
+        )
+      case .dropsPagemapAtLastPut:
+        (
+          "M-D3-REL", "whoever drops the last reference of a page drops the pgmap's",
+          [.I23, .I20], "the discussion of v3 10/25"
+        )
+      case .putsOncePerReference:
+        (
+          "M-ZAPNOREF", "put_page() drops what was got, no more",
+          [.I1, .I2], "seed 001: programming errors"
+        )
+      case .refusesFreePages:
+        (
+          "M-FREEGET", "a lookup by page frame does not get a page its driver has on the free list",
+          [.I12, .I14, .I15, .I10], "ef233450898f; seed 000"
+        )
+      case .drainsDriverBeforeUnbind:
+        (
+          "M-UNBINDFREE", "a driver waits for its pages before memunmap_pages() puts them",
+          [.I12, .I14, .I10, .I19, .I58],
+          "derived: put_page() of each pfn in v5.17 memunmap_pages()"
+        )
+      case .testsOwnIdleCount:
+        (
+          "M-IDLE", "who waits for an idle page tests for the count an idle page has",
+          [.I56, .I27, .I24, .I54, .I1, .I18, .I29], "seed 003, patches 1 and 2; 27674ef6c73f"
+        )
+      case .expectsOwnBase:
+        (
+          "M-EXPPRIV", "the expected references of a private page are those it has",
+          [.I58], "seed 003, patch 2: expected_page_refs()"
+        )
+      case .drawsOneReference:
+        (
+          "M-BUSYDEF", "a driver hands a page out with one reference, whatever it had while free",
+          [.I15, .I1], "seed 000: INIT_PAGEMAP_BUSY is the default"
+        )
+      case .mappingsHold:
+        (
+          "M-NOREFMAP", "a page-table entry of a page that starts at zero holds a reference",
+          [.I2, .I18, .I27], "seed 001: the DAX-gup mistake; seed 003 for fsdax"
+        )
+      case .callsPageFree:
+        (
+          "M-GENNOFREE", "the last put of a coherent page gives it back to its driver",
+          [.I11, .I20, .I23], "seed 003, patch 8"
+        )
+      case .callsOnlyOwnPageFree:
+        (
+          "M-GENNULL", "page_free() is called of a pgmap that has one",
+          [.I16], "derived from seed 003, patch 8"
+        )
+      case .asksForOwnType:
+        (
+          "M-SELFLAG", "a driver that brings a page back asks for the type of its pages",
+          [.I58], "seed 003, patches 4 and 5"
+        )
       }
     return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)
   }
@@ -254,7 +345,22 @@ extension Rule {
     case .putsPagemapOnEveryPath: design.gupTakesPagemap
     case .splitsFolioOnDelete: design.hasLargeFolios
     case .ignoresZeroEntries, .getsBeforeMapping, .wakesWhenOnlyMapped: design.countsMappings
-    case .countsBeforeListing: design.poolCount != 0 || design.driverCount != 0
+    case .takesEntryReferenceOnce, .tagsWhenDropped, .refaultTakesReference,
+      .breaksBeforeTruncate, .seesPlainReferences, .putsOncePerReference:
+      design.entriesHold
+    case .mappingsHold: design.countsMappings
+    case .callsOnlyOwnPageFree: design.genericCount == 0
+    case .refusesFreePages: design.driverCount != 0
+    case .drainsDriverBeforeUnbind: design.baseHoldsPagemap
+    case .waitsForPagesInUse, .waitsForDeviceDAXUsers: !design.baseHoldsPagemap
+    case .drawsOneReference: design.driverCount != 0 && design.driverBase == 0
+    case .movesBeforeLongterm, .callsPageFree: design.hasCoherent
+    // Where no walker sees private pages, nobody but their mappings holds them.
+    case .grantsNoSlack, .migratesOnlyUnshared: design.driverBase == 0
+    case .keepsMappingAtLastPut: design.idleCount == 0
+    case .countsFirstReference, .dropsPagemapAtLastPut: design.entryPagemap == .perFolio
+    case .countsBeforeListing:
+      (design.poolCount != 0 || design.driverCount != 0) && !design.baseHoldsPagemap
     default: true
     }
   }

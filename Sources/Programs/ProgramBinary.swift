@@ -31,6 +31,10 @@ package enum ProgramBinary {
     let broken = decodeRules(&reader)
     program.variant.repaired = repaired
     program.variant.broken = broken
+    let withdrawn = UInt16(reader.next())
+    for patch in program.variant.base.patches {
+      program.variant.withdrawn |= withdrawn << 1 & 1 << UInt16(patch.number)
+    }
     if let variant { program.variant = variant }
     while !reader.isAtEnd && program.lines.count < ProgramLimits.lines / 2 {
       program.lines.append(Line(decodeInstruction(&reader)))
@@ -49,6 +53,7 @@ package enum ProgramBinary {
     bytes.append(offset(program.boot.devices, standard.devices, devices))
     encode(program.variant.repaired, &bytes)
     encode(program.variant.broken, &bytes)
+    bytes.append(UInt8(truncatingIfNeeded: program.variant.withdrawn >> 1))
     for instruction in program.instructions { encode(instruction, &bytes) }
     return bytes
   }

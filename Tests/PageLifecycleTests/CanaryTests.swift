@@ -105,6 +105,13 @@ extension Canary {
     Canary(invariant: .I19, note: "a mapped page without its struct page") {
       $0.pages[page].exists = false
     },
+    Canary(invariant: .I29, note: "a zapped entry that still holds", base: "dax-gup-v2") {
+      $0.files[file].entries[first].isZapped = true
+    },
+    Canary(invariant: .I30, note: "an entry that holds twice", base: "dax-gup-v2") {
+      $0.ledger.take(.entry, of: page)
+      $0.pages[page].refcount += 1
+    },
     Canary(invariant: .I25, note: "a page that names another index") {
       $0.pages[page].index = PageIndex(2)
     },

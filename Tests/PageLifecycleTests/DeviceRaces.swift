@@ -28,7 +28,7 @@ extension Race {
       name: "CPU fault against driver alloc",
       boot: devices(1), setup: privatePage,
       calls: [["load(mm0, m0:0)"], ["h0 = driver_alloc(d0)"]],
-      rules: [.passesFaultPage]),
+      rules: [.passesFaultPage, .asksForOwnType, .expectsOwnBase]),
     Race(
       name: "CPU fault against eviction of the device",
       boot: devices(1),
@@ -62,7 +62,7 @@ extension Race {
       name: "get against migrate of a coherent page",
       boot: devices(2), setup: coherentPage,
       calls: [["h0 = gup_fast(mm0, m0:0)"], ["migrate_to_ram(d1, mm0, m0:0)"]],
-      rules: [.grantsNoSlack]),
+      rules: [.grantsNoSlack, .callsPageFree]),
     Race(
       name: "long-term pin of a coherent page against a lookup",
       boot: devices(2), setup: coherentPage,

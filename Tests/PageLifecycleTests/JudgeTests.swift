@@ -13,8 +13,10 @@ struct JudgeTests {
     .I1, .I2, .I3, .I4, .I5, .I6, .I17, .I25, .I28, .I34, .I37,
   ]
 
+  /// Every protocol obeying its rules, and each rule broken on the last protocol that has it.
   static let variants =
-    RaceTests.repaired + Specimen.all.filter { $0.variant.base.name != "v6.12" }.map(\.variant)
+    Protocol.all.map { Variant($0, isRepaired: true) }
+    + Rule.allCases.compactMap { rule in Specimen.all.last { $0.rule == rule }?.variant }
 
   @Test("After every step of random programs, judging everything agrees", arguments: variants)
   func localAgainstWhole(_ variant: Variant) {

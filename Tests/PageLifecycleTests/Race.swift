@@ -15,6 +15,8 @@ struct Race: Sendable, CustomStringConvertible {
   var calls: [[String]]
   /// Rules that keep this meeting harmless: breaking one must show.
   var rules: [Rule]
+  /// Where it is run; eras differ in what a race does.
+  var protocols = ["v6.1", "v6.18"]
 
   var description: String { name }
 

@@ -6,6 +6,7 @@ extension Race {
   /// Add a race here; every test of races reads this list.
   static let all: [Race] =
     lockFree + waiting + entries + folios + privateCopies + handles + teardown + migration + pools
+    + proposals + olderEras
 
   /// Who obtains pages without a lock meets who takes them away.
   static let lockFree: [Race] = [
@@ -33,7 +34,7 @@ extension Race {
         ["madvise_dontneed(mm0, file0:0)"],
         ["h0 = gup(mm0, file0:0, write)", "put_page(h0)"],
       ],
-      rules: []),
+      rules: [.mappingsHold]),
     Race(
       name: "gup of more pages than there are against zap",
       setup: ["cpu0  dax_fault(mm0, file0:0, write)"],
@@ -72,7 +73,9 @@ extension Race {
         "cpu0  dax_fault(mm0, file0:0, write)", "cpu0  h0 = gup(mm0, file0:0, write)",
       ],
       calls: [["release_pages(h0)"], ["ftruncate(file0, 0)"]],
-      rules: [.wakesOnBulkRelease, .wakesWhereWaitersSleep]),
+      rules: [
+        .wakesOnBulkRelease, .wakesWhereWaitersSleep, .testsOwnIdleCount, .keepsMappingAtLastPut,
+      ]),
     Race(
       name: "munmap against punch while a pipe holds the page",
       setup: [

@@ -48,6 +48,7 @@ enum BreakLayouts: Body {
     case .unmapPages:
       m.frame.index = m.frame.page
       m.frame.pfn = .none
+      m.frame.count = 0
       let range = m.frame.page.position..<m.frame.end.position
       let flags: CallFlags = m.obeys(.keepsPrivateCopies) ? [] : .evenCows
       return m.enter(UnmapMappingRange.frame(file, range, flags), then: Step.lockPages)
@@ -123,6 +124,14 @@ enum BreakLayouts: Body {
       if entry.kind != .absent {
         if m.obeys(.passesEntryWakeOn) { m.wakeEntry(file, m.frame.index, all: false) }
         m.emit(.entryReleased(file, m.frame.index))
+      }
+      if entry.kind == .page && m.rules.entriesHold {
+        // `dax_zap_mappings()`: what the entry holds goes, once for each pass at most.
+        let home = m.files[file].home(of: m.frame.index)
+        if !entry.isZapped && m.frame.count != home.position + 1 {
+          m.frame.count = UInt8(home.position + 1)
+          return m.enter(ReleaseEntry.frame(file, home), then: Step.examineEntry)
+        }
       }
       if entry.kind == .page && m.obeys(.waitsForIdlePage) {
         let pfn = m.owner(of: m.page(of: entry, at: m.frame.index))
@@ -278,9 +287,11 @@ extension Machine {
     let entry = files[file].entries[home]
     wakeEntry(file, home, all: true)
     files[file].entries[home] = .absent
-    files[file].nrpages -= entry.isPMD ? Int32(Limits.pagesPerPMD) : 1
+    files[file].nrpages -= Int32(entry.span)
     touch(file)
     guard entry.kind == .page else { return }
+    if rules.entriesHold && !entry.isZapped { emit(.unzappedEntryDeleted(entry.pfn)) }
+    if rules.entryPagemap == .perEntry { putPageReferences(.pmem0, Int32(entry.span)) }
     guard entry.isPMD else { return disassociate(entry.pfn) }
     guard !rules.hasLargeFolios else {
       disassociate(entry.pfn)

@@ -120,6 +120,7 @@ enum ChangeLayout: Body {
       return m.acquire(.invalidate(file)) ? .next(.breakLayouts) : .wait
 
     case .breakLayouts:
+      guard m.obeys(.breaksBeforeTruncate) else { return .next(.checkBroken) }
       return m.enter(BreakLayouts.frame(file, isFinal: false), then: Step.checkBroken)
 
     default:

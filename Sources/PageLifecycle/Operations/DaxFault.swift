@@ -25,7 +25,9 @@ enum DaxFault: Body {
     /// `unmap_mapping_pages()` of a zero entry that is replaced
     case zapZeroPage
     /// `dax_insert_entry()`: `xas_lock_irq()`, `dax_associate_entry()`, `xas_store()`
-    case lockToInsert, associate, storeEntry, unlockInserted
+    case lockToInsert, getPagemap, associate, getEntryPages, storeEntry, unlockInserted
+    /// a zapped entry that holds again: the tag goes, and who waits for its pages looks again
+    case clearTag, wakeWaiters
     /// `folio_ref_inc()`, where mappings are counted
     case getPage
     /// `vmf_insert_mixed()`, `vmf_insert_page_mkwrite()`, `finish_fault()`
@@ -55,7 +57,8 @@ enum DaxFault: Body {
     case .zapZeroPMD, .lockToDowngrade, .downgradeEntry, .unlockDowngraded:
       return downgrade(step, &m)
     case .iomapBegin, .allocateCopy, .copyData, .zapZeroPage: return prepare(step, &m)
-    case .lockToInsert, .associate, .storeEntry, .unlockInserted, .getPage:
+    case .lockToInsert, .getPagemap, .associate, .getEntryPages, .storeEntry, .clearTag,
+      .wakeWaiters, .unlockInserted, .getPage:
       return insert(step, &m)
     case .lockPageTable, .checkPTE, .addRmap, .takeMapReference, .setPTE, .unlockPageTable,
       .putPage:
@@ -249,10 +252,20 @@ enum DaxFault: Body {
     let isWritable = m.frame.flags.contains(.write)
     switch step {
     case .lockToInsert:
-      return m.acquire(.pages(file)) ? .next(.associate) : .wait
+      guard m.acquire(.pages(file)) else { return .wait }
+      return .next(holdsEntry(entry, &m) ? .getPagemap : .associate)
+
+    case .getPagemap:
+      guard m.getEntryPagemap(for: entry) else {
+        m.release(.pages(file))
+        return fail(.sigbus, &m)
+      }
+      return .next(.associate)
 
     case .associate:
-      guard entry.kind != .page else { return .next(.unlockInserted) }
+      guard entry.kind != .page else {
+        return .next(holdsEntry(entry, &m) ? .getEntryPages : .unlockInserted)
+      }
       guard !m.frame.pfn.isNone else { return .next(.storeEntry) }
       let first =
         entry.isPMD ? PFN(m.frame.pfn.position - (index.position - home.position)) : m.frame.pfn
@@ -265,7 +278,9 @@ enum DaxFault: Body {
       } else {
         m.associate(first, with: file, at: home)
       }
-      return .next(.storeEntry)
+      return .next(holdsEntry(entry, &m) ? .getEntryPages : .storeEntry)
+
+    case .getEntryPages, .clearTag, .wakeWaiters: return hold(step, &m)
 
     case .storeEntry:
       let kind: Entry.Kind = m.frame.pfn.isNone ? .zero : .page
@@ -291,6 +306,36 @@ enum DaxFault: Body {
       m.holdBriefly(.fault, of: m.owner(of: m.frame.pfn))
       return .next(.lockPageTable)
     }
+  }
+
+  /// What an entry holds of its pages, in protocols where it does.
+  private static func hold(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let file = m.frame.file
+    let home = m.files[file].home(of: m.frame.index)
+    let entry = m.files[file].entries[home]
+    switch step {
+    case .getEntryPages:
+      let first = entry.kind == .page ? entry.pfn : m.frame.pfn
+      let next: Step = entry.kind == .page ? .clearTag : .storeEntry
+      return m.enter(HoldEntry.frame(first, count: entry.span), then: next)
+
+    case .clearTag:
+      m.files[file].entries[home].isZapped = false
+      m.touch(file)
+      return .next(.wakeWaiters)
+
+    default:
+      for offset in 0..<entry.span { m.wakePageWaiters(PFN(entry.pfn.position + offset)) }
+      return .next(.unlockInserted)
+    }
+  }
+
+  /// Whether this fault makes the entry hold its pages: a new one, and a zapped one once more.
+  private static func holdsEntry(_ entry: Entry, _ m: inout Machine) -> Bool {
+    guard m.rules.entriesHold, !m.frame.pfn.isNone else { return false }
+    guard entry.kind == .page else { return true }
+    let isAgain = entry.isZapped && m.obeys(.refaultTakesReference)
+    return isAgain || !m.obeys(.takesEntryReferenceOnce)
   }
 
   // MARK: The page table

@@ -37,7 +37,8 @@ enum MemremapPages: Body {
       let lock = m.pagemaps[id].lock
       m.pagemaps[id] = DevPagemap()
       m.pagemaps[id].lock = lock
-      m.pagemaps[id].type = id.type(coherent: m.call.flags.contains(.coherent))
+      m.pagemaps[id].type = id.type(
+        coherent: m.call.flags.contains(.coherent) && m.rules.hasCoherent)
       m.pagemaps[id].state = .dying
       m.pagemaps[id].isRemoving = true
       m.pagemaps[id].references = 1
@@ -53,8 +54,7 @@ enum MemremapPages: Body {
         let pfn = PFN(id.pages.lowerBound + m.frame.index.position)
         m.frame.index = m.frame.index + 1
         guard m.pages[pfn].type != .invalid || id != .pmem0 else { continue }
-        m.initializeDevicePage(pfn, m.pagemaps[id].type)
-        if m.freeCount(of: m.pagemaps[id].type) != 0 { m.ledger.free(pfn) }
+        m.bindPage(pfn, m.pagemaps[id].type)
         m.frame.count += 1
         return .next(.initializePage)
       }
@@ -62,14 +62,14 @@ enum MemremapPages: Body {
 
     case .takeReferences:
       // Pages of drivers and pools hold the pgmap while they are in use instead.
-      if !id.holdsPagemapWhenUsed {
+      if !m.pagesHoldPagemap(id) {
         m.pagemaps[id].references += Int32(m.frame.count)
         m.pagemaps[id].own += Int32(m.frame.count)
       }
       return .next(.listPages)
 
     case .listPages:
-      if id.holdsPagemapWhenUsed { m.listAll(of: id) }
+      if id.hasOwnList { m.listAll(of: id) }
       m.pagemaps[id].isRemoving = false
       m.value = .ok
       return .finish
@@ -93,6 +93,8 @@ enum MemunmapPages: Body {
     case killReference
     /// `evict_inodes()` of that unmount
     case evictInode
+    /// `put_page()` of each page, where memremap_pages() holds it
+    case putPages
     /// `percpu_ref_put_many()`
     case putReferences
     /// `percpu_ref_exit()`, where it came too early
@@ -153,14 +155,26 @@ enum MemunmapPages: Body {
       m.pagemaps[id].references -= 1
       m.pagemaps[id].own -= 1
       let evicts = id == .pmem0 && m.obeys(.drainsBeforeUnbind)
-      return .next(evicts ? .evictInode : .putReferences)
+      m.frame.index = PageIndex(0)
+      return .next(evicts ? .evictInode : .putPages)
 
     case .evictInode: return evictNext(&m)
+
+    case .putPages:
+      guard m.rules.baseHoldsPagemap else { return .next(.putReferences) }
+      if id.hasOwnList { m.unlistAll(of: id) }
+      while m.frame.index.position < id.pages.count {
+        let pfn = PFN(id.pages.lowerBound + m.frame.index.position)
+        m.frame.index = m.frame.index + 1
+        guard m.ledger[pfn][.base] != 0 else { continue }
+        return m.enter(PutPage.frame(pfn, .base), then: Step.putPages)
+      }
+      return .next(m.obeys(.exitsPagemapLast) ? .waitForReferences : .exitReferenceEarly)
 
     case .putReferences:
       m.pagemaps[id].references -= m.pagemaps[id].own
       m.pagemaps[id].own = 0
-      if !m.obeys(.waitsForPagesInUse) {
+      if m.pagesHoldPagemap(id) && !m.obeys(.waitsForPagesInUse) {
         m.pagemaps[id].references -= m.pagemaps[id].inUse
         m.pagemaps[id].inUse = 0
       }
@@ -207,8 +221,11 @@ enum MemunmapPages: Body {
       return .next(.checkHolders)
 
     default:
-      let isHeld = id.pages.contains { m.pages[PFN($0)].refcount > 1 }
-      guard isHeld && m.obeys(.waitsForDeviceDAXUsers) else { return .next(.killReference) }
+      let isHeld = id.pages.contains { m.pages[PFN($0)].refcount > m.rules.genericCount }
+      let waitsAnyway = m.rules.baseHoldsPagemap
+      guard isHeld && m.obeys(.waitsForDeviceDAXUsers) && !waitsAnyway else {
+        return .next(.killReference)
+      }
       m.pagemaps[id].isRemoving = false
       m.value = Outcome(.busy)
       return .finish
@@ -275,13 +292,13 @@ enum MemunmapPages: Body {
       frame.file = file
       return m.enter(frame, then: Step.evictInode)
     }
-    return .next(.putReferences)
+    return .next(.putPages)
   }
 }
 
 extension PagemapID {
-  /// A page of the device holds the pgmap from its allocation until it is free again.
-  var holdsPagemapWhenUsed: Bool { hasDriver || self == .p2p0 }
+  /// A driver, or a pool, keeps the free pages of the device on a list.
+  var hasOwnList: Bool { hasDriver || self == .p2p0 }
 }
 
 /// A lock-free user of a page frame number: a pfn walker that gets a page and looks again.
@@ -323,7 +340,9 @@ enum FolioTryGet: Body {
 
     case .tryGet:
       m.frame.pfn = m.owner(of: m.call.pfn)
-      guard m.tryGetPage(m.frame.pfn) else {
+      // pfn_to_online_page(): a free page with a count could not be told from one in use.
+      let isAmbiguous = pagemap?.hasDriver == true && m.freeCount(of: .devicePrivate) != 0
+      guard !(isAmbiguous && m.obeys(.refusesFreePages)), m.tryGetPage(m.frame.pfn) else {
         m.frame.result = Outcome(.busy)
         return .next(.putPagemap)
       }
@@ -443,7 +462,7 @@ enum NextPage: Body {
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
-    guard PagemapID(of: m.call.pfn)?.holdsPagemapWhenUsed ?? false else {
+    guard PagemapID(of: m.call.pfn)?.hasOwnList ?? false else {
       m.value = Outcome(.invalid)
       return .finish
     }

@@ -150,7 +150,8 @@ enum MmapP2PDMA: Body {
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.mms[call.mm].isAlive && m.mms[call.mm].vmas[call.mapping].isFree
-      && m.pagemaps[.p2p0].state == .live && !m.pagemaps[.p2p0].firstFree.isNone
+      && m.rules.mapsPools && m.pagemaps[.p2p0].state == .live
+      && !m.pagemaps[.p2p0].firstFree.isNone
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -161,7 +162,9 @@ enum MmapP2PDMA: Body {
 
     case .linkVMA:
       guard m.mms[mm].vmas[mapping].isFree else { return fail(.busy, &m) }
-      guard m.pagemaps[.p2p0].state == .live else { return fail(.noDevice, &m) }
+      guard m.pagemaps[.p2p0].state == .live, m.rules.mapsPools else {
+        return fail(.noDevice, &m)
+      }
       let pages = max(1, min(Int(m.call.pages), Limits.smallPages))
       var vma = VMA()
       vma.kind = .p2pdma

@@ -254,6 +254,8 @@ enum GupSlow: Body {
       let isPin = m.frame.flags.contains(.pin)
       let weight = isPin ? m.pinWeight(of: owner) : 1
       guard m.tryGetPage(owner, weight * m.frame.times) else {
+        // The page-table entry is here and locked: a warning of try_grab_page().
+        m.emit(.mappedWithoutReference(owner))
         m.frame.result = Outcome(.noMemory)
         return .next(.unlockPageTable)
       }

@@ -120,6 +120,20 @@ enum MigrateVMA: Body {
 }
 
 extension Machine {
+  /// What memremap_pages() holds of a page that moves.
+  mutating func migrationBase(of pfn: PFN) -> Int32 {
+    let isOfDriver = pages[pfn].type == .devicePrivate || pages[pfn].type == .coherent
+    return isOfDriver ? rules.driverBase : 0
+  }
+
+  /// What `expected_page_refs()` takes that for.
+  mutating func expectedBase(of pfn: PFN) -> Int32 {
+    guard !obeys(.expectsOwnBase), pages[pfn].type == .devicePrivate else {
+      return migrationBase(of: pfn)
+    }
+    return 1 - rules.driverBase
+  }
+
   /// Without flags a driver asks for what makes sense: RAM on the way there, and its own kind of
   /// memory on the way back.
   func flagsOfMigration(_ flags: CallFlags) -> CallFlags {
@@ -127,7 +141,7 @@ extension Machine {
     guard flags.isDisjoint(with: select) else { return flags }
     guard migration.isToSystem else { return flags.union(.selectSystem) }
     let isCoherent = pagemaps[migration.pagemap].type == .coherent
-    return flags.union(isCoherent ? .selectCoherent : .selectPrivate)
+    return flags.union(isCoherent ? rules.coherentAsk : .selectPrivate)
   }
 }
 

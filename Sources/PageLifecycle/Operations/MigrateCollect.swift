@@ -102,7 +102,7 @@ enum MigrateCollect: Body {
     switch m.pages[pte.pfn].type {
     case .system: return flags.contains(.selectSystem)
     case .devicePrivate: return flags.contains(.selectPrivate) && isOwn
-    case .coherent: return flags.contains(.selectCoherent) && isOwn
+    case .coherent: return flags.contains(m.rules.coherentSelect) && isOwn
     default: return false
     }
   }

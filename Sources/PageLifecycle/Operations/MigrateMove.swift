@@ -79,7 +79,8 @@ enum MigratePages: Body {
 
     case .checkCount:
       let source = m.slot.source
-      let extra: Int32 = source == m.migration.faultPage ? 2 : 1
+      let own: Int32 = source == m.migration.faultPage ? 2 : 1
+      let extra = own + m.expectedBase(of: source)
       let isAlone = m.pages[source].refcount == extra && m.pages[source].mapcount == 0
       guard isAlone || !m.obeys(.migratesOnlyUnshared) else {
         m.slot.isSelected = false

@@ -131,12 +131,16 @@ enum MigrateUnmap: Body {
   /// Still mapped, or held by more than the migration: the page stays.
   private static func check(_ m: inout Machine) -> Transition<Step> {
     let pfn = m.slot.source
-    var extra: Int32 = 1
+    var extra: Int32 = 1 + m.migrationBase(of: pfn)
     if pfn == m.migration.faultPage { extra += 1 }
     if m.pages[pfn].type != .system && !m.obeys(.grantsNoSlack) { extra += 1 }
     let mapped = m.pages[pfn].mapcount
-    let isTrusted = m.pages[pfn].type != .system && !m.obeys(.migratesOnlyUnshared)
-    if mapped > 0 || (m.pages[pfn].refcount - extra > mapped && !isTrusted) {
+    // While memremap_pages() held private pages they passed without a look at the count.
+    let isPrivate = m.rules.driverBase != 0 && !m.obeys(.grantsNoSlack)
+    let isTrusted =
+      m.pages[pfn].type != .system && (isPrivate || !m.obeys(.migratesOnlyUnshared))
+    let isRefused = m.pages[pfn].type == .coherent && !m.rules.migratesCoherent
+    if isRefused || mapped > 0 || (m.pages[pfn].refcount - extra > mapped && !isTrusted) {
       m.slot.isSelected = false
       m.noteBeaten(pfn)
     } else {

@@ -55,7 +55,7 @@ enum PrivateFault: Body {
       (m.migration.page, m.migration.count) = (m.frame.page, 1)
       m.migration.pagemap = PagemapID(of: pfn) ?? .device0
       m.migration.isToSystem = true
-      m.migration.flags = .selectPrivate
+      m.migration.flags = m.obeys(.asksForOwnType) ? .selectPrivate : .selectSystem
       // What no reference was taken of needs no exception for it.
       let isHeld = m.frame.holder == .faultPage
       if m.obeys(.passesFaultPage) && isHeld { m.migration.faultPage = pfn }

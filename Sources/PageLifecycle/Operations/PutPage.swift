@@ -8,8 +8,15 @@ enum PutPage: Body {
   enum Step: UInt8, CaseIterable {
     /// `atomic_sub_and_test()`
     case dropReference
+    /// `put_dev_pagemap()` of a page that memremap_pages() let go of
+    case putBasePagemap
+    /// what a zero count asks for where DAX entries hold references: the tag of an entry whose
+    /// drop did not tag it, `percpu_ref_put()` of a folio that holds its pgmap
+    case tagEntry, putFolioPagemap
     /// `wake_up_var()`
     case wakeWaiters
+    /// `page->mapping = NULL`, for every type
+    case clearMapping
     /// `free_unref_page()`
     case freePage
     /// `free_zone_device_page()`: `mem_cgroup_uncharge()`, `folio->mapping = NULL`
@@ -39,16 +46,38 @@ enum PutPage: Body {
       if holder == .pin { m.addPincount(pfn, -m.frame.times) }
       drop(holder, of: pfn, m.frame.times, &m)
       let weight = holder == .pin ? m.pinWeight(of: pfn) : 1
-      switch m.putPage(pfn, weight * m.frame.times) {
+      let stray: Int32 = holder == .get && !m.obeys(.putsOncePerReference) ? 1 : 0
+      switch m.putPage(pfn, weight * m.frame.times + stray) {
       case .stillReferenced: return .finish
-      case .idle: return .next(.wakeWaiters)
+      case .idle:
+        m.frame.count = m.pages[pfn].refcount == 0 ? 1 : 0
+        return .next(m.rules.entriesHold && m.frame.count == 1 ? .tagEntry : .wakeWaiters)
       case .free: return .next(.freePage)
+      case .unbound: return .next(.putBasePagemap)
       case .freeDevice: return .next(.clearIdentity)
       }
+
+    case .tagEntry:
+      if !m.obeys(.tagsWhenDropped) { m.tagEntry(of: pfn) }
+      let putsPagemap = m.rules.entryPagemap == .perFolio && m.obeys(.dropsPagemapAtLastPut)
+      return .next(putsPagemap ? .putFolioPagemap : .wakeWaiters)
+
+    case .putFolioPagemap:
+      m.putPageReference(.pmem0)
+      return .next(.wakeWaiters)
+
+    case .putBasePagemap:
+      m.putBaseReference(PagemapID(of: pfn) ?? .pmem0)
+      return .finish
 
     case .wakeWaiters:
       if wakes(m.call.operation, &m) { m.wakePageWaiters(pfn) }
       m.emit(.wentIdle(pfn))
+      let clears = m.frame.count == 1 && !m.obeys(.keepsMappingAtLastPut)
+      return clears ? .next(.clearMapping) : .finish
+
+    case .clearMapping:
+      m.disassociate(pfn)
       return .finish
 
     case .freePage:
@@ -67,11 +96,15 @@ enum PutPage: Body {
     switch step {
     case .clearIdentity:
       guard type != .generic else {
-        // No page_free: the count goes back to what it is while nobody uses the page.
-        m.emit(.freedWithoutOwner(pfn))
-        return .next(.storeCount)
+        // No page_free: where zero is not its idle count, that is stored again.
+        let isIdle = m.rules.genericCount == 0
+        if !isIdle || !m.obeys(.callsOnlyOwnPageFree) { m.emit(.freedWithoutOwner(pfn)) }
+        return isIdle ? .finish : .next(.storeCount)
       }
+      // The page of a type without page_free is its driver's no more.
+      guard type != .coherent || m.obeys(.callsPageFree) else { return .finish }
       m.clearIdentity(pfn)
+      guard m.rules.driverBase == 0 else { return .next(.lockDriver) }
       let isEarly = m.freeCount(of: type) != 0 && m.obeys(.countsBeforeListing)
       return .next(isEarly ? .storeCountFirst : .lockDriver)
 
@@ -84,11 +117,16 @@ enum PutPage: Body {
       return m.acquire(.driver(pagemap)) ? .next(.listPage) : .wait
 
     case .listPage:
-      m.list(pfn, in: pagemap)
+      if m.rules.baseHoldsPagemap && m.obeys(.drainsDriverBeforeUnbind) {
+        m.pagemaps[pagemap].allocating -= 1
+      }
+      let isForgotten = m.rules.baseHoldsPagemap && m.pagemaps[pagemap].isRemoving
+      if !isForgotten { m.list(pfn, in: pagemap) }
       return .next(.unlockDriver)
 
     case .unlockDriver:
       m.release(.driver(pagemap))
+      guard !m.rules.baseHoldsPagemap else { return .finish }
       let isLate = m.freeCount(of: type) != 0 && !m.obeys(.countsBeforeListing)
       return .next(isLate ? .storeCount : .putPagemap)
 
