@@ -413,8 +413,8 @@ extension Machine {
     switch pages[pfn].type {
     case .system: flags.contains(.selectSystem)
     case .devicePrivate:
-      flags.contains(.selectPrivate) && PagemapID(of: pfn) == pagemap
-    case .coherent: flags.contains(.selectCoherent) && PagemapID(of: pfn) == pagemap
+      flags.contains(.selectPrivate) && PagemapID(of: pfn)?.device == pagemap
+    case .coherent: flags.contains(.selectCoherent) && PagemapID(of: pfn)?.device == pagemap
     default: false
     }
   }

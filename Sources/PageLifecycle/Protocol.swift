@@ -48,6 +48,7 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case migratesOnlyUnshared
   case leavesMigratedOffLRU
   case movesBeforeLongterm
+  case dropsRemovedPages
 }
 
 package struct RuleInfo: Sendable {

@@ -220,6 +220,11 @@ extension Rule {
           "M-LTCOHERENT", "a coherent page moves to RAM before it is pinned for long",
           [.I42], "v6.0 check_and_migrate_movable_pages()"
         )
+      case .dropsRemovedPages:
+        (
+          "M-CHUNKLIST", "a page of a chunk that is being removed is not listed again",
+          [.I19, .I12, .I22], "dmirror_devmem_free()"
+        )
       }
     return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)
   }

@@ -98,7 +98,7 @@ enum MigrateCollect: Body {
   private static func isSelected(_ pte: PTE, _ m: inout Machine) -> Bool {
     let flags = m.migration.flags
     guard m.pages[pte.pfn].mapping == .anon else { return false }
-    let isOwn = PagemapID(of: pte.pfn) == m.migration.pagemap || !m.obeys(.selectsByOwner)
+    let isOwn = PagemapID(of: pte.pfn)?.device == m.migration.pagemap || !m.obeys(.selectsByOwner)
     switch m.pages[pte.pfn].type {
     case .system: return flags.contains(.selectSystem)
     case .devicePrivate: return flags.contains(.selectPrivate) && isOwn

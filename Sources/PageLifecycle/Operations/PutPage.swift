@@ -84,7 +84,9 @@ enum PutPage: Body {
       return m.acquire(.driver(pagemap)) ? .next(.listPage) : .wait
 
     case .listPage:
-      m.list(pfn, in: pagemap)
+      // A chunk that is being removed takes nothing back.
+      let isRemoving = pagemap.hasDriver && m.pagemaps[pagemap].isRemoving
+      if !isRemoving || !m.obeys(.dropsRemovedPages) { m.list(pfn, in: pagemap.device) }
       return .next(.unlockDriver)
 
     case .unlockDriver:
