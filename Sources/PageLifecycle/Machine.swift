@@ -67,6 +67,7 @@ package enum Event: Equatable, Sendable {
   case collected(PFN, PagemapID, CallFlags)
   case acceptedForMigration(PFN)
   case migrated(PFN)
+  case unlocked(PFN)
   case migrationEnded(PFN, PFN)
   case restored(PTE, before: PTE)
 }

@@ -49,6 +49,8 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case leavesMigratedOffLRU
   case movesBeforeLongterm
   case dropsRemovedPages
+  case unmapsEverywhere
+  case locksDestination
 }
 
 package struct RuleInfo: Sendable {

@@ -225,6 +225,16 @@ extension Rule {
           "M-CHUNKLIST", "a page of a chunk that is being removed is not listed again",
           [.I19, .I12, .I22], "dmirror_devmem_free()"
         )
+      case .unmapsEverywhere:
+        (
+          "M-STILLMAPPED", "every process loses its mapping of a page before the page moves",
+          [.I46, .I45, .I48, .I58], "migrate_device_unmap()"
+        )
+      case .locksDestination:
+        (
+          "M-DSTUNLOCK", "a driver leaves the new frame of a page locked until it is mapped",
+          [.I47], "dmirror_migrate_alloc_and_copy()"
+        )
       }
     return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)
   }

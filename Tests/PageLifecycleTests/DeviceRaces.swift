@@ -77,7 +77,7 @@ extension Race {
       name: "migrate against zap",
       boot: devices(1), setup: page,
       calls: [["migrate_to_device(d0, mm0, m0:0)"], ["madvise_dontneed(mm0, m0:0)"]],
-      rules: []),
+      rules: [.locksDestination]),
     Race(
       name: "migrate against migrate",
       boot: devices(2), setup: page,
@@ -92,7 +92,7 @@ extension Race {
       name: "fork against migrate",
       boot: devices(1), setup: page,
       calls: [["fork()"], ["migrate_to_device(d0, mm0, m0:0)"]],
-      rules: []),
+      rules: [.unmapsEverywhere]),
   ]
 
   private static let secondChunk = ["cpu0  memremap_pages(d0c1)"]

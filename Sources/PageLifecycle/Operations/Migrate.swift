@@ -168,7 +168,7 @@ enum MigrateDeviceRange: Body {
       let isAnonymous = m.pages[m.frame.pfn].mapping == .anon
       guard isAnonymous, m.tryLockPage(m.frame.pfn) else { return .next(.putSkipped) }
       m.migration.slots[Int(m.frame.count)] = Migration.Slot(
-        source: m.frame.pfn, isSelected: true)
+        source: m.frame.pfn, isSelected: true, hasLockedSource: true)
       m.frame.count += 1
       m.migration.count = m.frame.count
       return .next(.tryGet)

@@ -121,6 +121,7 @@ enum MigrateCollect: Body {
     }
     m.emit(.collected(pfn, m.migration.pagemap, m.migration.flags))
     m.slot.isWritable = m.slot.before.isWritable
+    m.slot.hasLockedSource = true
     return .next(.clearPTE)
   }
 
@@ -147,6 +148,7 @@ enum MigrateCollect: Body {
       return .next(.unlockPinned)
 
     case .unlockPinned:
+      m.slot.hasLockedSource = false
       m.unlockPage(pfn)
       return .next(.putSkipped)
 
