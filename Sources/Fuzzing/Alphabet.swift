@@ -81,6 +81,7 @@ package struct Alphabet: Sendable {
       return (0..<Limits.handles).filter { machine.handles[HandleID($0)].state == .held }
         .flatMap { handle in set { $0.handle = HandleID(handle) } }
     case .pfn: return (0..<pages).flatMap { pfn in set { $0.pfn = PFN(pfn) } }
+    // A chunk that was never bound is left to its driver's allocation.
     case .pagemap:
       return PagemapID.all.filter { machine.pagemaps[$0].type != .invalid }
         .flatMap { pagemap in set { $0.pagemap = pagemap } }

@@ -110,7 +110,10 @@ package struct Generator: Sendable {
         ? PFN(Limits.devicePages + random.below(Limits.pages - Limits.devicePages))
         : PFN(random.below(max(1, Int(options.boot.devicePages))))
     case .pagemap:
-      call.pagemap = PagemapID(random.below(min(1 + Int(options.boot.devices), 5)))
+      call.pagemap = PagemapID(random.below(1 + min(Int(options.boot.devices), 4)))
+      if call.operation.takesChunk, let chunk = call.pagemap.secondChunk, random.oneIn(3) {
+        call.pagemap = chunk
+      }
     case .cpu: call.cpu = CPUID(random.below(cpus))
     case .value: call.value = UInt8(1 + random.below(255))
     case .size: call.value = UInt8(random.below(pages + 1))
@@ -157,5 +160,12 @@ package struct Generator: Sendable {
       return HandleID(position)
     }
     return HandleID(random.below(Limits.handles))
+  }
+}
+
+extension Procedure {
+  /// It is about one chunk of a device with a driver; others are about the whole device.
+  fileprivate var takesChunk: Bool {
+    self == .memremapPages || self == .memunmapPages || self == .migrateDeviceRange
   }
 }

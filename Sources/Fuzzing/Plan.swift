@@ -100,7 +100,7 @@ struct Plan: Sendable {
       }
     // Half the programs know files only, a quarter devices only.
     let domains = random.below(4)
-    boot.devices = domains < 2 ? 0 : UInt8(1 + random.below(PagemapID.all.count - 1))
+    boot.devices = domains < 2 ? 0 : UInt8(1 + random.below(PagemapID.bootDevices))
     if domains == 3 { boot.files = 0 }
     return boot
   }

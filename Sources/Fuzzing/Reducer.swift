@@ -44,9 +44,11 @@ package struct Reducer: Sendable {
       dropLines()
       dropPreemptions()
       dropWithHelp()
+      useOneStop()
       simplify()
       substitute()
       normalize()
+      advanceStops()
       renumber()
       isConverged = program == before
     } while !isConverged && runs < SearchLimits.reductionRuns
@@ -114,7 +116,8 @@ package struct Cost: Comparable, Sendable {
     let instructions = program.instructions
     let cpus = instructions.reduce(into: Bits<CPUID>()) { $0.insert($1.cpu) }.count
     let boot = program.boot
-    let bootSize = Int(boot.files) + Int(boot.filePages) + Int(boot.devicePages)
+    let bootSize =
+      Int(boot.files) + Int(boot.filePages) + Int(boot.devicePages) + Int(boot.devices)
     parts = [
       program.callCount, program.preemptionCount, instructions.count,
       program.variant.repaired.members.count, cpus, boot == Boot() ? 0 : 1 + bootSize,
@@ -276,6 +279,13 @@ extension Reducer {
       moved.instruction?.until = nil
       candidate.lines.insert(moved, at: place)
       if accept(candidate) { return true }
+      // What it did for the others they may do themselves.
+      let writing = candidate.mappingCalls { call in
+        var call = call
+        if call.allows(.write) { call.flags.insert(.write) }
+        return call
+      }
+      if accept(writing) { return true }
     }
     return false
   }

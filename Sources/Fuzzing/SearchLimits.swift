@@ -14,6 +14,8 @@ package enum SearchLimits {
   package static let reductionRuns = 20_000
   /// Lines up to which a reduction tries to drop every two of them together.
   package static let pairedLines = 16
+  /// Calls up to which a reduction tries every place where one of them may be preempted.
+  package static let oneStopCalls = 6
   /// Reductions of one signature that no repair explains, before further ones are only counted.
   package static let unexplained = 64
 
@@ -26,7 +28,8 @@ package enum SearchLimits {
   package static let all: [(name: String, value: Int)] = [
     ("programCalls", programCalls), ("firstCalls", firstCalls),
     ("programsPerLength", programsPerLength), ("states", states),
-    ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("unexplained", unexplained),
+    ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
+    ("unexplained", unexplained),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
   ]
 }

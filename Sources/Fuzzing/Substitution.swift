@@ -57,7 +57,24 @@ extension Reducer {
       writing.lines[line].instruction?.call?.flags.insert(.write)
       candidates.append(writing)
     }
-    return candidates + candidates.flatMap(Self.withOneCallLast)
+    return candidates + candidates.flatMap(Self.withOneCallLast) + withDevice(program)
+  }
+
+  /// The program with all its calls about one device of a driver, which is there from the start.
+  private static func withDevice(_ program: Program) -> [Program] {
+    guard program.instructions.contains(where: { $0.call?.namesPagemap ?? false }) else {
+      return []
+    }
+    return [PagemapID.device0, .device1].map { device in
+      var candidate = program.mappingCalls { call in
+        guard call.namesPagemap else { return call }
+        var call = call
+        call.pagemap = device
+        return call
+      }
+      candidate.boot.devices = max(candidate.boot.devices, device.rawValue)
+      return candidate
+    }
   }
 
   /// The program with each of its calls, in turn, behind all others.
@@ -77,10 +94,19 @@ extension Reducer {
     for line in program.lines.indices where line < program.lines.count {
       guard let call = program.lines[line].instruction?.call else { continue }
       for operation in Procedure.operations where operation.plainness < call.operation.plainness {
-        let isReplaced = call.becoming(operation).contains { accept(replacing(line, by: $0)) }
+        let isReplaced = call.becoming(operation, freeHandle).contains {
+          accept(replacing(line, by: $0))
+        }
         if isReplaced { break }
       }
     }
+  }
+
+  /// A handle no call names.
+  private var freeHandle: HandleID {
+    let used = program.instructions.compactMap { $0.call?.handle }
+    return (0..<Limits.handles).lazy.map { HandleID($0) }.first { !used.contains($0) }
+      ?? HandleID(0)
   }
 
   private func replacing(_ line: Int, by call: Call) -> Program {
@@ -148,7 +174,11 @@ extension Call {
     Vocabulary.signature(operation)?.parameters.contains(.mm) ?? false
   }
 
-  fileprivate func allows(_ flag: CallFlags) -> Bool {
+  fileprivate var namesPagemap: Bool {
+    Vocabulary.signature(operation)?.parameters.contains(.pagemap) ?? false
+  }
+
+  func allows(_ flag: CallFlags) -> Bool {
     (Vocabulary.signature(operation)?.parameters ?? []).contains { parameter in
       if case .flags(let allowed) = parameter { allowed.contains(flag) } else { false }
     }
@@ -168,9 +198,10 @@ extension Call {
   }
 
   /// Another operation on what this one names, as it is and where it can writing, of each device
-  /// where this one names none; none where that yields a handle and this does not, or releases one.
-  fileprivate func becoming(_ operation: Procedure) -> [Call] {
-    guard let plain = becomingPlain(operation) else { return [] }
+  /// where this one names none; none where that yields a handle and this does not, but for what a
+  /// driver hands out, or releases one.
+  fileprivate func becoming(_ operation: Procedure, _ free: HandleID) -> [Call] {
+    guard let plain = becomingPlain(operation, free) else { return [] }
     var calls = [plain]
     if plain.allows(.write), !plain.flags.contains(.write) {
       calls[0].flags.insert(.write)
@@ -188,15 +219,16 @@ extension Call {
     }
   }
 
-  private func becomingPlain(_ operation: Procedure) -> Call? {
+  private func becomingPlain(_ operation: Procedure, _ free: HandleID) -> Call? {
     guard let own = Vocabulary.signature(self.operation),
       let signature = Vocabulary.signature(operation),
-      own.yieldsHandle == signature.yieldsHandle || !signature.yieldsHandle,
+      own.yieldsHandle || !signature.yieldsHandle
+        || (own.parameters.contains(.pagemap) && signature.parameters.contains(.pagemap)),
       !signature.parameters.contains(.handle) || own.parameters.contains(.handle)
     else { return nil }
     var call = Call(operation)
     let hasAddress = own.parameters.contains(.address)
-    if signature.yieldsHandle { call.handle = handle }
+    if signature.yieldsHandle { call.handle = own.yieldsHandle ? handle : free }
     for parameter in signature.parameters {
       switch parameter {
       case .mm: call.mm = mm

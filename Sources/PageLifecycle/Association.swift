@@ -129,6 +129,7 @@ extension Machine {
     noteUse(of: pfn)
     pages[pfn].flags.remove(.locked)
     touch(pfn)
+    emit(.unlocked(pfn))
   }
 
   /// `folio_isolate_lru()`: false where the page is on no list.

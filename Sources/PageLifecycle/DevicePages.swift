@@ -3,21 +3,22 @@
 /// The lists and references by which owners of device pages know which are free.
 extension Machine {
   /// `page_free()` under the driver's lock: the page is the first of the free list.
-  mutating func list(_ pfn: PFN, in pagemap: PagemapID) {
+  mutating func list(_ pfn: PFN, in device: PagemapID) {
     if ledger.listed.contains(pfn) { emit(.listedTwice(pfn)) }
-    link(pfn, to: pagemaps[pagemap].firstFree)
-    pagemaps[pagemap].firstFree = pfn
+    link(pfn, to: pagemaps[device].firstFree)
+    pagemaps[device].firstFree = pfn
     ledger.listed.insert(pfn)
     emit(.listed(pfn))
   }
 
   /// Takes the first page, or the one the program chose, off the free list; none if it is empty.
-  mutating func unlist(from pagemap: PagemapID) -> PFN {
-    let first = pagemaps[pagemap].firstFree
+  mutating func unlist(from device: PagemapID) -> PFN {
+    let first = pagemaps[device].firstFree
     guard !first.isNone else { return .none }
-    let chosen = choosePage(of: pagemap)
+    noteUse(of: first)
+    let chosen = choosePage(of: device)
     guard chosen != first, !chosen.isNone else {
-      pagemaps[pagemap].firstFree = pages[first].zoneDeviceData
+      pagemaps[device].firstFree = pages[first].zoneDeviceData
       ledger.listed.remove(first)
       return first
     }
@@ -78,26 +79,80 @@ extension Machine {
     }
   }
 
-  /// Every page of a device that was just bound is free, lowest first.
+  /// Every page of a device, or of a chunk, that was just bound is free, lowest first; from here
+  /// its driver hands them out.
   mutating func listAll(of pagemap: PagemapID) {
-    pagemaps[pagemap].firstFree = .none
     for position in pagemap.pages.reversed() {
       let pfn = PFN(position)
       guard pages[pfn].exists else { continue }
-      pages[pfn].zoneDeviceData = pagemaps[pagemap].firstFree
-      pagemaps[pagemap].firstFree = pfn
+      if ledger.listed.contains(pfn) { emit(.listedTwice(pfn)) }
+      pages[pfn].zoneDeviceData = pagemaps[pagemap.device].firstFree
+      pagemaps[pagemap.device].firstFree = pfn
       ledger.listed.insert(pfn)
+    }
+    pagemaps[pagemap].isRemoving = false
+  }
+
+  /// `dmirror_remove_free_pages()`: the free list of a device loses the pages of one chunk.
+  mutating func unlistAll(of pagemap: PagemapID) {
+    var previous = PFN.none
+    var pfn = pagemaps[pagemap.device].firstFree
+    for _ in 0..<Limits.driverPages where !pfn.isNone {
+      let next = pages[pfn].zoneDeviceData
+      if !pagemap.pages.contains(pfn.position) {
+        previous = pfn
+      } else {
+        ledger.listed.remove(pfn)
+        if previous.isNone {
+          pagemaps[pagemap.device].firstFree = next
+        } else {
+          link(previous, to: next)
+        }
+      }
+      pfn = next
     }
   }
 }
 
+// MARK: The chunks of a driver's device
+
 extension Machine {
-  /// The driver forgets the free pages of a device that goes away.
-  mutating func unlistAll(of pagemap: PagemapID) {
-    pagemaps[pagemap].firstFree = .none
-    for position in pagemap.pages { ledger.listed.remove(PFN(position)) }
+  private mutating func findChunk(
+    of device: PagemapID, where isWanted: (DevPagemap) -> Bool
+  ) -> PagemapID? {
+    if isWanted(pagemaps[device]) { return device }
+    guard let second = device.secondChunk, isWanted(pagemaps[second]) else { return nil }
+    return second
   }
 
+  /// Some chunk of a device that has a driver can be used.
+  mutating func isBound(_ device: PagemapID) -> Bool {
+    device.isDriven && findChunk(of: device) { $0.state == .live } != nil
+  }
+
+  /// The driver of a device hands out pages of some chunk.
+  mutating func isServed(_ device: PagemapID) -> Bool {
+    findChunk(of: device) { $0.state != .gone && !$0.isRemoving } != nil
+  }
+
+  /// What memory the chunks are that a device has; nil while it has none.
+  mutating func boundType(of device: PagemapID) -> MemoryType? {
+    findChunk(of: device) { $0.state != .gone }.map { pagemaps[$0].type }
+  }
+
+  /// The chunk that a driver binds next; nil where all are bound, or on their way.
+  mutating func unboundChunk(of device: PagemapID) -> PagemapID? {
+    findChunk(of: device) { $0.state == .gone && $0.hasExited }
+  }
+
+  /// A page that was taken off a free list does not hold its pgmap yet.
+  mutating func noteAllocating(_ pfn: PFN, _ pages: Int) {
+    guard let chunk = PagemapID(of: pfn) else { return }
+    pagemaps[chunk].allocating = UInt8(Int(pagemaps[chunk].allocating) + pages)
+  }
+}
+
+extension Machine {
   mutating func choosePage(_ pfn: PFN) {
     guard Int(pageChoiceCount) < Limits.blockChoices else { return }
     pageChoices[Int(pageChoiceCount)] = pfn
@@ -105,8 +160,8 @@ extension Machine {
   }
 
   /// The oldest choice, if it is a free page of the device; none where nothing was chosen.
-  private mutating func choosePage(of pagemap: PagemapID) -> PFN {
-    guard pageChoiceCount > 0, PagemapID(of: pageChoices[0]) == pagemap else { return .none }
+  private mutating func choosePage(of device: PagemapID) -> PFN {
+    guard pageChoiceCount > 0, PagemapID(of: pageChoices[0])?.device == device else { return .none }
     let chosen = pageChoices[0]
     for position in 1..<Limits.blockChoices { pageChoices[position - 1] = pageChoices[position] }
     pageChoiceCount -= 1
@@ -124,7 +179,8 @@ extension Machine {
 /// Takes a page off a driver's free list for its first user; `dmirror_devmem_alloc_page()`.
 ///
 /// Leaves it in the CPU's `allocated`, locked, with the driver's reference; none where the list is
-/// empty.  Registers: pagemap.
+/// empty and no chunk can be bound.  Registers: pagemap, the device; count, 1 with a new
+/// chunk, and that in index.
 enum DeviceAlloc: Body {
   enum Step: UInt8, CaseIterable {
     /// `spin_lock(&mdevice->lock)`
@@ -133,6 +189,8 @@ enum DeviceAlloc: Body {
     case unlist
     /// `spin_unlock(&mdevice->lock)`
     case unlockDriver
+    /// `dmirror_allocate_chunk()`: of two that bind one chunk the second fails
+    case bindChunk, lockForChunk, listChunk
     /// `zone_device_page_init()`: `percpu_ref_tryget_live()`, `set_page_count()`, `lock_page()`
     case getPagemap, storeCount, lockPage
   }
@@ -144,26 +202,40 @@ enum DeviceAlloc: Body {
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
-    let pagemap = m.frame.pagemap
+    let device = m.frame.pagemap
     switch step {
     case .lockDriver:
-      return m.acquire(.driver(pagemap)) ? .next(.unlist) : .wait
+      return m.acquire(.driver(device)) ? .next(.unlist) : .wait
 
     case .unlist:
-      let isGone = m.pagemaps[pagemap].isRemoving || m.pagemaps[pagemap].state == .gone
-      m.frame.pfn = isGone ? .none : m.unlist(from: pagemap)
-      if !m.frame.pfn.isNone { m.pagemaps[pagemap].allocating += 1 }
+      m.frame.pfn = m.isServed(device) ? m.unlist(from: device) : .none
+      if !m.frame.pfn.isNone { m.noteAllocating(m.frame.pfn, 1) }
       return .next(.unlockDriver)
 
     case .unlockDriver:
-      m.release(.driver(pagemap))
+      m.release(.driver(device))
       m.cpus[m.current].allocated = m.frame.pfn
-      return m.frame.pfn.isNone ? .finish : .next(.getPagemap)
+      guard m.frame.pfn.isNone else { return .next(.getPagemap) }
+      return m.frame.count == 0 && m.isServed(device) ? .next(.bindChunk) : .finish
+
+    case .bindChunk:
+      guard let chunk = m.unboundChunk(of: device) else { return .finish }
+      m.frame.count = 1
+      m.frame.index = PageIndex(chunk.position)
+      return m.enter(MemremapPages.frame(chunk), then: Step.lockForChunk)
+
+    case .lockForChunk:
+      guard !m.value.isFailure else { return .finish }
+      return m.acquire(.driver(device)) ? .next(.listChunk) : .wait
+
+    case .listChunk:
+      m.listAll(of: PagemapID(rawValue: m.frame.index.rawValue))
+      return .next(.unlist)
 
     case .getPagemap:
       guard !m.rules.baseHoldsPagemap else { return .next(.storeCount) }
-      m.takePageReference(pagemap)
-      m.pagemaps[pagemap].allocating -= 1
+      if let chunk = PagemapID(of: m.frame.pfn) { m.takePageReference(chunk) }
+      m.noteAllocating(m.frame.pfn, -1)
       return .next(.storeCount)
 
     case .storeCount:
@@ -175,7 +247,7 @@ enum DeviceAlloc: Body {
       }
       // Where a driver waits for its pages, this one is on its way until it is free again.
       if m.rules.baseHoldsPagemap && !m.obeys(.drainsDriverBeforeUnbind) {
-        m.pagemaps[pagemap].allocating -= 1
+        m.noteAllocating(m.frame.pfn, -1)
       }
       m.ledger.use(m.frame.pfn)
       m.ledger.take(.driver, of: m.frame.pfn)
@@ -206,14 +278,15 @@ enum DriverAlloc: Body {
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
-    call.pagemap.hasDriver && !m.pagemaps[call.pagemap].firstFree.isNone
+    guard call.pagemap.isDriven, m.isServed(call.pagemap) else { return false }
+    return !m.pagemaps[call.pagemap].firstFree.isNone || m.unboundChunk(of: call.pagemap) != nil
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let handle = m.call.handle
     switch step {
     case .openHandle:
-      guard m.call.pagemap.hasDriver else {
+      guard m.call.pagemap.isDriven else {
         m.value = Outcome(.noDevice)
         m.handles[handle].state =
           m.handles[handle].state == .unused ? .failed : m.handles[handle].state

@@ -12,7 +12,7 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
   case I24 = 24, I25 = 25, I27 = 27, I28 = 28, I29 = 29, I30 = 30, I32 = 32, I33 = 33, I34 = 34,
     I35 = 35
   case I37 = 37, I39 = 39, I41 = 41, I42 = 42, I43 = 43, I44 = 44
-  case I45 = 45, I48 = 48, I49 = 49, I50 = 50, I51 = 51, I52 = 52, I53 = 53
+  case I45 = 45, I46 = 46, I47 = 47, I48 = 48, I49 = 49, I50 = 50, I51 = 51, I52 = 52, I53 = 53
   case I54 = 54
   case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
   case I61 = 61
@@ -145,6 +145,18 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
         "A page that somebody else holds is not taken for migration.",
         "seed 003; `folio_migrate_mapping()`"
       )
+    case .I46:
+      (
+        "While a page moves, its old and its new frame are never mapped at once.",
+        "`try_to_migrate()`, `remove_migration_ptes()`"
+      )
+    case .I47:
+      (
+        """
+        A migration keeps a page locked from its collection, and the new frame from its \
+        allocation, until page tables name where the page is.
+        """, "`migrate_vma_collect_pmd()`, `migrate_vma_finalize()`"
+      )
     case .I48: ("A page that has moved is mapped nowhere any more.", "`migrate_vma_finalize()`")
     case .I49: ("When a migration has ended no entry of it is left.", "`remove_migration_ptes()`")
     case .I50:
@@ -251,6 +263,8 @@ extension Machine {
         pages[pfn].word1 == .pgmap
         || (pages[pfn].word1 == .compoundHead && pages[pages[pfn].head].isHead)
       guard isOwned else { return (.I17, nil) }
+    } else if held[.map] != 0 && held[.driver] != 0 && isSourceMapped(of: pfn) {
+      return (.I46, Blame(.foreign, .map))
     }
     if ledger.migrationEntries[pfn] != 0 {
       guard pages[pfn].flags.contains(.locked), refcount > 0 else { return (.I51, nil) }
@@ -407,6 +421,8 @@ extension Machine {
     case .allocatedFromDying: return (.I22, .pagemap, nil)
     case .acceptedForMigration(let pfn), .migrated(let pfn):
       return foreignHolder(of: pfn).map { (.I45, .page(pfn), Blame(.foreign, $0)) }
+    case .unlocked(let pfn):
+      return isLockedToMove(pfn) ? (.I47, .page(pfn), nil) : nil
     case .migrationEnded(let source, let destination):
       if destination.isNone { verdict.pagesStayed += 1 } else { verdict.pagesMoved += 1 }
       if source.isNone { return nil }
@@ -431,12 +447,42 @@ extension Machine {
     return [Holder.pin, .get, .speculative, .map, .gather].first { held[$0] != 0 }
   }
 
+  /// Whether a migration in progress has a slot that says so.
+  private mutating func isMoving(_ isWanted: (Migration.Slot) -> Bool) -> Bool {
+    for cpu in cpus.indices {
+      for position in 0..<Int(cpus[cpu].migration.count)
+      where isWanted(cpus[cpu].migration.slots[position]) {
+        return true
+      }
+    }
+    return false
+  }
+
+  private mutating func isLockedToMove(_ pfn: PFN) -> Bool {
+    isMoving { slot in
+      (slot.source == pfn && slot.hasLockedSource)
+        || (slot.destination == pfn && slot.hasLockedDestination)
+    }
+  }
+
+  /// A page is on its way to a frame that is mapped, and so is the one it comes from.
+  private mutating func isSourceMapped(of destination: PFN) -> Bool {
+    var source = PFN.none
+    _ = isMoving { slot in
+      guard slot.hasLockedSource && slot.destination == destination else { return false }
+      source = slot.source
+      return true
+    }
+    return !source.isNone && ledger[source][.map] != 0
+  }
+
   private func isSelectable(_ pfn: PFN, _ pagemap: PagemapID, _ flags: CallFlags) -> Bool {
     switch pages[pfn].type {
     case .system: flags.contains(.selectSystem)
     case .devicePrivate:
-      flags.contains(.selectPrivate) && PagemapID(of: pfn) == pagemap
-    case .coherent: flags.contains(rules.coherentSelect) && PagemapID(of: pfn) == pagemap
+      flags.contains(.selectPrivate) && PagemapID(of: pfn)?.device == pagemap
+    case .coherent:
+      flags.contains(rules.coherentSelect) && PagemapID(of: pfn)?.device == pagemap
     default: false
     }
   }

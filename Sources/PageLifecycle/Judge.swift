@@ -127,6 +127,8 @@ extension Machine {
   mutating func judgeConservation() {
     current = Run.janitor
     for id in PagemapID.all where id.hasOwnList && pagemaps[id].state != .gone {
+      // What comes back of a chunk that is being removed stays off the list.
+      guard !id.hasDriver || !pagemaps[id].isRemoving else { continue }
       for position in id.pages {
         let pfn = PFN(position)
         guard pages[pfn].exists, !ledger.listed.contains(pfn), !ledger[pfn].isHeld else { continue }

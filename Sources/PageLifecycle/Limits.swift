@@ -3,8 +3,8 @@
 /// One element a page frame: 16 blocks of the FS_DAX device, 16 pages of ordinary RAM, 12 pages of
 /// each driver's device, 4 of a device-dax device and 4 of a peer-to-peer pool.
 package typealias PerPage<Element> = Table<PFN, Element, 64>
-/// One element a device with pages.
-package typealias PerPagemap<Element> = Table<PagemapID, Element, 5>
+/// One element a device with pages, and one a second chunk of a device with a driver.
+package typealias PerPagemap<Element> = Table<PagemapID, Element, 7>
 /// One element an inode.
 package typealias PerFile<Element> = Table<FileID, Element, 2>
 /// One element a page of a file or of a mapping.
@@ -34,6 +34,8 @@ package enum Limits {
   package static let ramPages = 16
   /// Pages of each of the two devices that have a driver.
   package static let driverPages = 12
+  /// Those of them in the first chunk.
+  package static let firstChunkPages = 8
   static let firstDriverPage = devicePages + ramPages
   /// Pages of the device-dax device, and of the peer-to-peer pool.
   package static let smallPages = 4
@@ -65,8 +67,9 @@ package enum Limits {
   package static let all: [(name: String, value: Int)] = [
     ("cpus", cpus), ("files", files), ("filePages", filePages), ("mms", mms),
     ("mappings", mappings), ("devicePages", devicePages), ("ramPages", ramPages),
-    ("driverPages", driverPages), ("smallPages", smallPages), ("migrationPages", migrationPages),
-    ("handles", handles), ("handlePages", handlePages), ("pagesPerPMD", pagesPerPMD),
+    ("driverPages", driverPages), ("firstChunkPages", firstChunkPages),
+    ("smallPages", smallPages), ("migrationPages", migrationPages), ("handles", handles),
+    ("handlePages", handlePages), ("pagesPerPMD", pagesPerPMD),
     ("times", times), ("stackDepth", stackDepth), ("queuedCalls", queuedCalls),
     ("violations", violations), ("retries", retries), ("steps", steps),
     ("blockChoices", blockChoices),

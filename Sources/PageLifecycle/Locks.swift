@@ -46,7 +46,7 @@ package struct LockID: Equatable, Hashable, Sendable {
   static func pages(_ file: FileID) -> Self { Self(.pages, file.rawValue) }
   static func mappingTree(_ vma: VMA) -> Self { Self(.mappingTree, vma.file.rawValue & 3) }
   static func mappingTree(_ file: FileID) -> Self { Self(.mappingTree, file.rawValue & 3) }
-  static func driver(_ pagemap: PagemapID) -> Self { Self(.driver, pagemap.rawValue) }
+  static func driver(_ pagemap: PagemapID) -> Self { Self(.driver, pagemap.device.rawValue) }
   static func mmap(_ mm: MMID) -> Self { Self(.mmap, mm.rawValue) }
   static func pageTable(_ mm: MMID) -> Self { Self(.pageTable, mm.rawValue) }
 }

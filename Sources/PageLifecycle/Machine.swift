@@ -30,7 +30,7 @@ package struct Boot: Equatable, Hashable, Sendable {
   /// As much as there is.
   package static let full = Boot(
     files: UInt8(Limits.files), filePages: UInt8(Limits.filePages),
-    devicePages: UInt8(Limits.devicePages), devices: UInt8(PerPagemap<Void>.count - 1))
+    devicePages: UInt8(Limits.devicePages), devices: UInt8(PagemapID.bootDevices))
 }
 
 /// Something a step did that an invariant is about, beyond the words it wrote.
@@ -69,6 +69,7 @@ package enum Event: Equatable, Sendable {
   case collected(PFN, PagemapID, CallFlags)
   case acceptedForMigration(PFN)
   case migrated(PFN)
+  case unlocked(PFN)
   case migrationEnded(PFN, PFN)
   case restored(PTE, before: PTE)
 }

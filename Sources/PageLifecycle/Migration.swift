@@ -17,6 +17,9 @@ package struct Migration: Sendable {
     package var isIsolated = false
     /// What the page-table entry was before.
     package var before = PTE.none
+    /// The migration has locked the page, and not let go yet.
+    package var hasLockedSource = false
+    package var hasLockedDestination = false
   }
   package var slots = InlineArray<4, Slot>(repeating: Slot())
   package var count: UInt8 = 0

@@ -100,7 +100,7 @@ package enum Parameter: Equatable, Sendable {
   /// The handle a call releases or reads through.
   case handle
   case pfn
-  /// A device with pages: `pmem0`, `d0`, `d1`, `dax0`, `p2p0`.
+  /// A device with pages: `pmem0`, `d0`, `d1`, `dax0`, `p2p0`; a second chunk: `d0c1`, `d1c1`.
   case pagemap
   case cpu
   /// A byte.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The pages of one device, `struct dev_pagemap`.
+/// The pages of one device, or one chunk of them: `struct dev_pagemap`.
 package struct PagemapID: TableIndex {
   package var rawValue: UInt8
   package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -17,7 +17,13 @@ extension PagemapID {
   /// A pool of PCI peer-to-peer memory.
   package static let p2p0 = PagemapID(4)
 
+  /// The second chunks of the two devices with a driver; a device and its first chunk share a name.
+  package static let device0Chunk1 = PagemapID(5)
+  package static let device1Chunk1 = PagemapID(6)
+
   package static let all = (0..<PerPagemap<Void>.count).map { PagemapID($0) }
+  /// Devices a machine may be booted with beside the file system's: all but second chunks.
+  package static let bootDevices = 4
 
   /// Program texts use this name.
   package var name: String {
@@ -26,7 +32,27 @@ extension PagemapID {
     case .device0: "d0"
     case .device1: "d1"
     case .dax0: "dax0"
+    case .device0Chunk1: "d0c1"
+    case .device1Chunk1: "d1c1"
     default: "p2p0"
+    }
+  }
+
+  /// Whose driver hands its pages out: a chunk's device, or itself.
+  @inline(__always)
+  package var device: PagemapID {
+    switch self {
+    case .device0Chunk1: .device0
+    case .device1Chunk1: .device1
+    default: self
+    }
+  }
+  /// What a driver binds when the first chunk of its device has no free page left.
+  package var secondChunk: PagemapID? {
+    switch self {
+    case .device0: .device0Chunk1
+    case .device1: .device1Chunk1
+    default: nil
     }
   }
 
@@ -35,15 +61,21 @@ extension PagemapID {
   package var pages: Range<Int> {
     switch self {
     case .pmem0: 0..<Limits.devicePages
-    case .device0: Limits.firstDriverPage..<Limits.firstDriverPage + Limits.driverPages
-    case .device1:
-      Limits.firstDriverPage + Limits.driverPages..<Limits.firstDriverPage + 2 * Limits.driverPages
+    case .device0: Self.chunk(0, 0..<Limits.firstChunkPages)
+    case .device1: Self.chunk(1, 0..<Limits.firstChunkPages)
+    case .device0Chunk1: Self.chunk(0, Limits.firstChunkPages..<Limits.driverPages)
+    case .device1Chunk1: Self.chunk(1, Limits.firstChunkPages..<Limits.driverPages)
     case .dax0: Limits.pages - 2 * Limits.smallPages..<Limits.pages - Limits.smallPages
     default: Limits.pages - Limits.smallPages..<Limits.pages
     }
   }
 
-  /// The device a page frame belongs to; nil for RAM.
+  private static func chunk(_ device: Int, _ pages: Range<Int>) -> Range<Int> {
+    let first = Limits.firstDriverPage + device * Limits.driverPages
+    return first + pages.lowerBound..<first + pages.upperBound
+  }
+
+  /// The device, or the chunk, a page frame belongs to; nil for RAM.
   @inline(__always)
   package init?(of pfn: PFN) {
     let position = pfn.position
@@ -51,19 +83,26 @@ extension PagemapID {
     guard position >= Limits.firstDriverPage else { return nil }
     let offset = position - Limits.firstDriverPage
     guard offset >= 2 * Limits.driverPages else {
-      self = offset < Limits.driverPages ? .device0 : .device1
+      let isSecond = offset % Limits.driverPages >= Limits.firstChunkPages
+      if offset < Limits.driverPages {
+        self = isSecond ? .device0Chunk1 : .device0
+      } else {
+        self = isSecond ? .device1Chunk1 : .device1
+      }
       return
     }
     self = position < Limits.pages - Limits.smallPages ? .dax0 : .p2p0
   }
 
   /// A driver hands its pages out and takes them back.
-  package var hasDriver: Bool { self == .device0 || self == .device1 }
+  package var hasDriver: Bool { device == .device0 || device == .device1 }
+  /// A device that a driver can be asked for pages of.
+  package var isDriven: Bool { self == .device0 || self == .device1 }
   /// What `memremap_pages()` is asked for; the two drivers know two kinds of memory.
   package func type(coherent: Bool) -> MemoryType {
     switch self {
     case .pmem0: .fsdax
-    case .device0, .device1: coherent ? .coherent : .devicePrivate
+    case .device0, .device1, .device0Chunk1, .device1Chunk1: coherent ? .coherent : .devicePrivate
     case .dax0: .generic
     default: .p2pdma
     }
@@ -85,9 +124,9 @@ package struct DevPagemap: Sendable {
   package var inUse: Int32 = 0
   /// `percpu_ref_exit()` has run.
   package var hasExited = false
-  /// The driver's lock, or the pool's.
+  /// The driver's lock, or the pool's; a device's second chunk has none of its own.
   package var lock = RWLock()
-  /// The free list: its first page; `zone_device_data` names the next.
+  /// The free list of the device: its first page; `zone_device_data` names the next.
   package var firstFree = PFN.none
   /// Pages taken off the list that do not hold the pgmap yet, and faults in progress.
   package var allocating: UInt8 = 0

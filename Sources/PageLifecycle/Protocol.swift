@@ -68,6 +68,9 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case callsPageFree
   case callsOnlyOwnPageFree
   case asksForOwnType
+  case dropsRemovedPages
+  case unmapsEverywhere
+  case locksDestination
 }
 
 package struct RuleInfo: Sendable {
@@ -92,14 +95,14 @@ extension Rule {
 
 /// A set of rules, one bit each.
 package struct RuleSet: Equatable, Hashable, Sendable {
-  package var rawValue: UInt64 = 0
-  package init(rawValue: UInt64 = 0) { self.rawValue = rawValue }
+  package var rawValue: UInt128 = 0
+  package init(rawValue: UInt128 = 0) { self.rawValue = rawValue }
   package init(_ rules: [Rule]) { for rule in rules { insert(rule) } }
   package static let all = RuleSet(Rule.allCases)
   @inline(__always)
-  package func contains(_ rule: Rule) -> Bool { rawValue & (1 << UInt64(rule.rawValue)) != 0 }
-  package mutating func insert(_ rule: Rule) { rawValue |= 1 << UInt64(rule.rawValue) }
-  package mutating func remove(_ rule: Rule) { rawValue &= ~(1 << UInt64(rule.rawValue)) }
+  package func contains(_ rule: Rule) -> Bool { rawValue & (1 << UInt128(rule.rawValue)) != 0 }
+  package mutating func insert(_ rule: Rule) { rawValue |= 1 << UInt128(rule.rawValue) }
+  package mutating func remove(_ rule: Rule) { rawValue &= ~(1 << UInt128(rule.rawValue)) }
   package var members: [Rule] { Rule.allCases.filter(contains) }
   package func subtracting(_ other: RuleSet) -> RuleSet {
     RuleSet(rawValue: rawValue & ~other.rawValue)

@@ -9,18 +9,18 @@ extension Rule {
         // I18: the eviction before an unbind does not look either.
         (
           "M-MAPPED", "breaking layouts looks for busy pages even where no VMA maps the file",
-          [.I27, .I18], "cee91fa13a8e"
+          [.I27, .I18, .I29], "cee91fa13a8e"
         )
       case .examinesLockedEntries:
         (
           "M-SKIP", "the busy scan waits for a locked entry and examines it",
-          [.I27, .I24, .I35], "6be3e21d25ca"
+          [.I27, .I24, .I35, .I29], "6be3e21d25ca"
         )
       case .waitsAtEviction:
         // I18: an unbind evicts.  I1: a folio split under a pin; on a small page it weighs more.
         (
           "M-EVICT", "inode eviction waits for busy pages first",
-          [.I27, .I24, .I35, .I18, .I1], "0e2f80afcfa6"
+          [.I27, .I24, .I35, .I18, .I1, .I29], "0e2f80afcfa6"
         )
       case .drainsBeforeUnbind:
         (
@@ -310,6 +310,21 @@ extension Rule {
         (
           "M-SELFLAG", "a driver that brings a page back asks for the type of its pages",
           [.I58], "seed 003, patches 4 and 5"
+        )
+      case .dropsRemovedPages:
+        (
+          "M-CHUNKLIST", "a page of a chunk that is being removed is not listed again",
+          [.I19, .I12, .I22], "dmirror_devmem_free()"
+        )
+      case .unmapsEverywhere:
+        (
+          "M-STILLMAPPED", "every process loses its mapping of a page before the page moves",
+          [.I46, .I45, .I48, .I58], "migrate_device_unmap()"
+        )
+      case .locksDestination:
+        (
+          "M-DSTUNLOCK", "a driver leaves the new frame of a page locked until it is mapped",
+          [.I47], "dmirror_migrate_alloc_and_copy()"
         )
       }
     return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)

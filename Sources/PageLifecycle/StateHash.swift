@@ -61,7 +61,10 @@ extension Machine {
         UInt64(mappingTrees[position].writer) | UInt64(mappingTrees[position].readers.rawValue) << 8
       )
     }
-    for id in pagemaps.indices { hash ^= digest(id) }
+    // A second chunk that was never bound is no part of the machine.
+    for id in pagemaps.indices where id.device == id || pagemaps[id].type != .invalid {
+      hash ^= digest(id)
+    }
     return hash ^ rest.value
   }
 

@@ -74,7 +74,7 @@ package enum ProgramBinary {
   }
 
   /// How many devices a program may boot with, beside the file system's.
-  private static let devices = 0...PagemapID.all.count - 1
+  private static let devices = 0...PagemapID.bootDevices
 
   /// A count of more rules than there are stands for none: random bytes seldom change rules.
   private static func decodeRules(_ reader: inout Reader) -> RuleSet {

@@ -175,7 +175,7 @@ package struct ProgramParser {
       case "files": limit = (0...Limits.files, \.files)
       case "filePages": limit = (1...Limits.filePages, \.filePages)
       case "devicePages": limit = (1...Limits.devicePages, \.devicePages)
-      case "devices": limit = (0...PagemapID.all.count - 1, \.devices)
+      case "devices": limit = (0...PagemapID.bootDevices, \.devices)
       default:
         throw cursor.error(
           "'\(key.text)' is nothing to boot with", at: key.column,

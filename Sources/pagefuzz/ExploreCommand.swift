@@ -12,7 +12,7 @@ enum ExploreCommand: Command {
     "pages", .number(1...UInt64(Limits.filePages)), "pages of a file, blocks of the device [1]")
   static let files = Option("files", .number(1...UInt64(Limits.files)), "files [1]")
   static let devices = Option(
-    "devices", .number(0...UInt64(PagemapID.all.count - 1)), "devices with pages of their own [0]")
+    "devices", .number(0...UInt64(PagemapID.bootDevices)), "devices with pages of their own [0]")
   static let cpus = Option("cpus", .number(1...UInt64(Limits.cpus)), "CPUs [2]")
   static let calls = Option("calls", .number(0...255), "calls, on all CPUs together [2]")
   static let operation = Option(

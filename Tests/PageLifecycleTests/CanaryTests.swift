@@ -120,6 +120,16 @@ extension Canary {
     },
     Canary(invariant: .I34, note: "an entry too many") { $0.files[file].nrpages += 1 },
     Canary(
+      invariant: .I46, note: "a page that is mapped where it was and where it goes",
+      prepare: { machine in
+        for (pfn, holder) in [(PFN(20), Holder.migration), (PFN(21), .driver)] {
+          (machine.pages[pfn].refcount, machine.pages[pfn].mapcount) = (2, 1)
+          machine.ledger.take(.map, of: pfn)
+          machine.ledger.take(holder, of: pfn)
+        }
+      },
+      corrupt: { move(PFN(20), to: PFN(21), &$0) }),
+    Canary(
       invariant: .I37, note: "a pin that weighs too little",
       prepare: {
         $0.pages[page].flags.insert(.head)
@@ -171,6 +181,9 @@ extension Canary {
       invariant: .I45, note: "a page that is mapped accepted for migration",
       prepare: { $0.emit(.acceptedForMigration(PFN(2))) },
       corrupt: { $0.emit(.acceptedForMigration(page)) }),
+    Canary(
+      invariant: .I47, note: "a page is unlocked while it moves",
+      prepare: { $0.emit(.unlocked(page)) }, corrupt: { move(page, to: PFN(20), &$0) }),
     Canary(
       invariant: .I48, note: "a page that has moved and is mapped still",
       prepare: { $0.emit(.migrationEnded(PFN(2), PFN(3))) },
@@ -288,6 +301,12 @@ extension Canary {
       machine.files[file].nrpages = 1
     },
   ]
+
+  private static func move(_ source: PFN, to destination: PFN, _ machine: inout Machine) {
+    machine.cpus[CPUID(1)].migration.count = 1
+    machine.cpus[CPUID(1)].migration.slots[0] = Migration.Slot(
+      source: source, destination: destination, hasLockedSource: true)
+  }
 
   private static func sleep(_ machine: inout Machine, keyedByRefcount: Bool, isWoken: Bool) {
     machine.cpus[CPUID(1)].wait = Wait(

@@ -77,7 +77,7 @@ extension Race {
       name: "migrate against zap",
       boot: devices(1), setup: page,
       calls: [["migrate_to_device(d0, mm0, m0:0)"], ["madvise_dontneed(mm0, m0:0)"]],
-      rules: []),
+      rules: [.locksDestination]),
     Race(
       name: "migrate against migrate",
       boot: devices(2), setup: page,
@@ -92,8 +92,11 @@ extension Race {
       name: "fork against migrate",
       boot: devices(1), setup: page,
       calls: [["fork()"], ["migrate_to_device(d0, mm0, m0:0)"]],
-      rules: []),
+      rules: [.unmapsEverywhere]),
   ]
+
+  private static let secondChunk = ["cpu0  memremap_pages(d0c1)"]
+  private static let everyPage = (0..<4).map { "cpu0  h\($0) = driver_alloc(d0)" }
 
   /// Owners of device pages, and who binds and unbinds the devices.
   static let pools: [Race] = [
@@ -122,6 +125,16 @@ extension Race {
       boot: devices(1),
       calls: [["h0 = driver_alloc(d0)"], ["memunmap_pages(d0)"]],
       rules: [.stopsAllocatingFirst]),
+    Race(
+      name: "driver alloc against driver alloc, with no free page and a chunk to bind",
+      boot: devices(1), setup: secondChunk + ["cpu0  memunmap_pages(d0)"] + everyPage,
+      calls: [["h4 = driver_alloc(d0)"], ["h5 = driver_alloc(d0)"]],
+      rules: []),
+    Race(
+      name: "last put against the removal of its chunk",
+      boot: devices(1), setup: secondChunk + ["cpu0  h0 = driver_alloc(d0)"],
+      calls: [["driver_free(h0)"], ["memunmap_pages(d0c1)", "h1 = driver_alloc(d0)"]],
+      rules: [.dropsRemovedPages]),
     Race(
       name: "unbind of a device-dax device against a pin",
       boot: devices(3), setup: ["cpu0  mmap_device_dax(mm0, m0, pages=1)"],

@@ -51,7 +51,6 @@ struct CorpusTests {
     .I34: "entries and nrpages change under one lock in every era",
     .I37: "the bias is the refcount itself; older proposals kept pins elsewhere",
     .I44: "a reference that outlives its call shows as I1 or I20",
-    .I48: "every era takes all mappings of a page away before it copies",
     .I49: "every era looks for migration entries in every process",
     .I50: "no era maps private pages for the CPU",
     .I51: "every era holds and locks a page while it has migration entries",

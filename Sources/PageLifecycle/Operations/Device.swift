@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/// memremap_pages(): a device is bound, again where it was before.
+/// memremap_pages(): a device, or a chunk of one, is bound, again where it was before.
+///
+/// Registers: pagemap, where a driver's allocation asks for a chunk; count and index, the pages.
 enum MemremapPages: Body {
   enum Step: UInt8, CaseIterable {
     /// `percpu_ref_init()`
@@ -12,13 +14,20 @@ enum MemremapPages: Body {
     /// `percpu_ref_get_many()`
     case takeReferences
     /// the driver threads its pages into a free list
-    case listPages
+    case listPages, lockDriver, unlockDriver
+  }
+
+  /// A driver binds a chunk, and lists its pages itself.
+  static func frame(_ chunk: PagemapID) -> Frame {
+    var frame = Frame(.memremapPages)
+    frame.pagemap = chunk
+    return frame
   }
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "memremap_pages", parameters: [.pagemap, .flags(.coherent)], weight: 1,
-      summary: "bind a device; a driver's pages are private, or coherent")
+      summary: "bind a device, or a chunk; a driver's pages are private, or coherent")
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
@@ -27,18 +36,21 @@ enum MemremapPages: Body {
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
-    let id = m.call.pagemap
+    let isNested = m.call.operation != .memremapPages
+    let id = isNested ? m.frame.pagemap : m.call.pagemap
     switch step {
     case .initializeReference:
       guard m.pagemaps[id].state == .gone, m.pagemaps[id].hasExited else {
         m.value = Outcome(.noMemory)
         return .finish
       }
-      let lock = m.pagemaps[id].lock
+      // The chunks of one device are of one kind of memory.
+      let type = m.boundType(of: id.device)
+      let (lock, firstFree) = (m.pagemaps[id].lock, m.pagemaps[id].firstFree)
       m.pagemaps[id] = DevPagemap()
-      m.pagemaps[id].lock = lock
-      m.pagemaps[id].type = id.type(
-        coherent: m.call.flags.contains(.coherent) && m.rules.hasCoherent)
+      (m.pagemaps[id].lock, m.pagemaps[id].firstFree) = (lock, firstFree)
+      m.pagemaps[id].type =
+        type ?? id.type(coherent: m.call.flags.contains(.coherent) && m.rules.hasCoherent)
       m.pagemaps[id].state = .dying
       m.pagemaps[id].isRemoving = true
       m.pagemaps[id].references = 1
@@ -66,12 +78,23 @@ enum MemremapPages: Body {
         m.pagemaps[id].references += Int32(m.frame.count)
         m.pagemaps[id].own += Int32(m.frame.count)
       }
-      return .next(.listPages)
+      m.value = .ok
+      if isNested { return .finish }
+      return .next(id.hasOwnList ? .lockDriver : .listPages)
+
+    case .lockDriver:
+      return m.acquire(.driver(id)) ? .next(.listPages) : .wait
 
     case .listPages:
-      if id.hasOwnList { m.listAll(of: id) }
-      m.pagemaps[id].isRemoving = false
-      m.value = .ok
+      guard id.hasOwnList else {
+        m.pagemaps[id].isRemoving = false
+        return .finish
+      }
+      m.listAll(of: id)
+      return .next(.unlockDriver)
+
+    case .unlockDriver:
+      m.release(.driver(id))
       return .finish
     }
   }
@@ -85,7 +108,8 @@ enum MemunmapPages: Body {
   enum Step: UInt8, CaseIterable {
     /// what a repaired unbind does before all: unmount, or fail with -EBUSY
     case unmount
-    /// the driver hands out no more pages; `kill_dax()`, `synchronize_srcu(&dax_srcu)`
+    /// the driver hands out no more pages, and forgets the free ones; `kill_dax()`,
+    /// `synchronize_srcu(&dax_srcu)`
     case stopAllocating, unlockDriver, waitForAllocations, lockTree, unmapDeviceDAX
     /// what a repaired unbind of a device-dax device does: fail while somebody holds its pages
     case checkHolders
@@ -114,7 +138,7 @@ enum MemunmapPages: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "memunmap_pages", parameters: [.pagemap], weight: 1,
-      summary: "unbind a device: its struct pages vanish")
+      summary: "unbind a device, or a chunk of one: its struct pages vanish")
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
@@ -162,7 +186,7 @@ enum MemunmapPages: Body {
 
     case .putPages:
       guard m.rules.baseHoldsPagemap else { return .next(.putReferences) }
-      if id.hasOwnList { m.unlistAll(of: id) }
+      if id == .p2p0 { m.unlistAll(of: id) }
       while m.frame.index.position < id.pages.count {
         let pfn = PFN(id.pages.lowerBound + m.frame.index.position)
         m.frame.index = m.frame.index + 1
@@ -189,12 +213,21 @@ enum MemunmapPages: Body {
     switch step {
     case .stopAllocating:
       guard m.acquire(.driver(id)) else { return .wait }
-      if m.obeys(.stopsAllocatingFirst) { m.pagemaps[id].isRemoving = true }
+      // Somebody else has begun to unbind it, or binds it again.
+      guard m.pagemaps[id].state == .live, !m.pagemaps[id].isRemoving else {
+        m.frame.result = Outcome(.noDevice)
+        return .next(.unlockDriver)
+      }
+      if m.obeys(.stopsAllocatingFirst) {
+        m.pagemaps[id].isRemoving = true
+        if id.hasDriver { m.unlistAll(of: id) }
+      }
       return .next(.unlockDriver)
 
     case .unlockDriver:
       m.release(.driver(id))
-      return .next(.waitForAllocations)
+      m.value = m.frame.result
+      return m.value.isFailure ? .finish : .next(.waitForAllocations)
 
     case .waitForAllocations:
       guard m.pagemaps[id].allocating == 0 || !m.obeys(.stopsAllocatingFirst) else {
@@ -253,11 +286,11 @@ enum MemunmapPages: Body {
       return .next(.removePages)
 
     case .removePages:
+      // A driver has forgotten its free pages before.
+      if !id.hasDriver || !m.obeys(.stopsAllocatingFirst) { m.unlistAll(of: id) }
       for position in id.pages where m.pages[PFN(position)].exists {
         m.removeDevicePage(PFN(position))
-        m.ledger.listed.remove(PFN(position))
       }
-      m.pagemaps[id].firstFree = .none
       m.pagemaps[id].state = .gone
       return .next(.waitForReaders)
 

@@ -293,7 +293,7 @@ enum DeviceAccess: Body {
     let isWrite = m.call.operation == .deviceWrite
     switch step {
     case .checkDriver:
-      guard m.call.pagemap.hasDriver, m.pagemaps[m.call.pagemap].state == .live else {
+      guard m.isBound(m.call.pagemap) else {
         m.value = Outcome(.noDevice)
         return .finish
       }
@@ -341,7 +341,7 @@ enum DeviceAccess: Body {
     guard !isWrite || pte.isWritable else { return false }
     switch pte.kind {
     case .page, .zero: return true
-    case .devicePrivate: return PagemapID(of: pte.pfn) == m.call.pagemap
+    case .devicePrivate: return PagemapID(of: pte.pfn)?.device == m.call.pagemap
     case .none, .migration: return false
     }
   }

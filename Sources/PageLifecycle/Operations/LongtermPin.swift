@@ -60,9 +60,10 @@ enum LongtermPin: Body {
 
     case .migrate:
       m.migration = Migration()
-      m.migration.slots[0] = Migration.Slot(source: pfn, isSelected: true)
+      m.migration.slots[0] = Migration.Slot(
+        source: pfn, isSelected: true, hasLockedSource: true)
       m.migration.count = 1
-      m.migration.pagemap = PagemapID(of: pfn) ?? .device0
+      m.migration.pagemap = PagemapID(of: pfn)?.device ?? .device0
       m.migration.isToSystem = true
       return m.enter(Migrate.ofCollectedPages, then: Step.checkMoved)
 

@@ -74,8 +74,7 @@ enum MigrateVMA: Body {
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
-    guard call.pagemap.hasDriver, m.pagemaps[call.pagemap].state == .live,
-      let (mapping, _) = m.resolve(call.mm, call.address)
+    guard m.isBound(call.pagemap), let (mapping, _) = m.resolve(call.mm, call.address)
     else { return false }
     return m.mms[call.mm].vmas[mapping].kind == .anonymous
   }
@@ -84,9 +83,7 @@ enum MigrateVMA: Body {
     let mm = m.call.mm
     switch step {
     case .checkDriver:
-      guard m.call.pagemap.hasDriver, !m.pagemaps[m.call.pagemap].isRemoving,
-        m.pagemaps[m.call.pagemap].state == .live
-      else {
+      guard m.isBound(m.call.pagemap), m.isServed(m.call.pagemap) else {
         m.value = Outcome(.badHandle)
         return .finish
       }
@@ -136,16 +133,16 @@ extension Machine {
 
   /// Without flags a driver asks for what makes sense: RAM on the way there, and its own kind of
   /// memory on the way back.
-  func flagsOfMigration(_ flags: CallFlags) -> CallFlags {
+  mutating func flagsOfMigration(_ flags: CallFlags) -> CallFlags {
     let select: CallFlags = [.selectSystem, .selectPrivate, .selectCoherent]
     guard flags.isDisjoint(with: select) else { return flags }
     guard migration.isToSystem else { return flags.union(.selectSystem) }
-    let isCoherent = pagemaps[migration.pagemap].type == .coherent
+    let isCoherent = boundType(of: migration.pagemap) == .coherent
     return flags.union(isCoherent ? rules.coherentAsk : .selectPrivate)
   }
 }
 
-/// A driver empties a range of its device: every page in use goes back to RAM, whoever maps it;
+/// A driver empties a chunk of its device: every page in use goes back to RAM, whoever maps it;
 /// `migrate_device_range()`.
 enum MigrateDeviceRange: Body {
   enum Step: UInt8, CaseIterable {
@@ -158,7 +155,7 @@ enum MigrateDeviceRange: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "migrate_device_range", parameters: [.pagemap], weight: 2, domain: .device,
-      summary: "a driver moves every page of its device back; returns how many")
+      summary: "a driver moves every page of a chunk back; returns how many")
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
@@ -167,7 +164,7 @@ enum MigrateDeviceRange: Body {
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let pagemap = m.call.pagemap
-    // Registers: index, the page of the device; count, pages in the migration; end, pages moved.
+    // Registers: index, the page of the chunk; count, pages in the migration; end, pages moved.
     let offset = m.frame.index.position
     switch step {
     case .tryGet:
@@ -185,7 +182,7 @@ enum MigrateDeviceRange: Body {
       let isAnonymous = m.pages[m.frame.pfn].mapping == .anon
       guard isAnonymous, m.tryLockPage(m.frame.pfn) else { return .next(.putSkipped) }
       m.migration.slots[Int(m.frame.count)] = Migration.Slot(
-        source: m.frame.pfn, isSelected: true)
+        source: m.frame.pfn, isSelected: true, hasLockedSource: true)
       m.frame.count += 1
       m.migration.count = m.frame.count
       return .next(.tryGet)
@@ -222,7 +219,7 @@ enum MigrateDeviceRange: Body {
       return false
     }
     m.migration = Migration()
-    m.migration.pagemap = m.call.pagemap
+    m.migration.pagemap = m.call.pagemap.device
     m.migration.isToSystem = true
     return true
   }

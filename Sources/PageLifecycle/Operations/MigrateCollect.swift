@@ -98,7 +98,7 @@ enum MigrateCollect: Body {
   private static func isSelected(_ pte: PTE, _ m: inout Machine) -> Bool {
     let flags = m.migration.flags
     guard m.pages[pte.pfn].mapping == .anon else { return false }
-    let isOwn = PagemapID(of: pte.pfn) == m.migration.pagemap || !m.obeys(.selectsByOwner)
+    let isOwn = PagemapID(of: pte.pfn)?.device == m.migration.pagemap || !m.obeys(.selectsByOwner)
     switch m.pages[pte.pfn].type {
     case .system: return flags.contains(.selectSystem)
     case .devicePrivate: return flags.contains(.selectPrivate) && isOwn
@@ -121,6 +121,7 @@ enum MigrateCollect: Body {
     }
     m.emit(.collected(pfn, m.migration.pagemap, m.migration.flags))
     m.slot.isWritable = m.slot.before.isWritable
+    m.slot.hasLockedSource = true
     return .next(.clearPTE)
   }
 
@@ -147,6 +148,7 @@ enum MigrateCollect: Body {
       return .next(.unlockPinned)
 
     case .unlockPinned:
+      m.slot.hasLockedSource = false
       m.unlockPage(pfn)
       return .next(.putSkipped)
 

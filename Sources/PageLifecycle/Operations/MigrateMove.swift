@@ -11,6 +11,8 @@ enum MigrateCopy: Body {
     case allocateDevice, allocateRAM, keepDestination
     /// `copy_highpage()`
     case copyData
+    /// `unlock_page(dpage)`, by a driver that thinks it is done with it
+    case unlockEarly
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -43,11 +45,18 @@ enum MigrateCopy: Body {
 
     case .keepDestination:
       m.slot.destination = m.cpus[m.current].allocated
+      m.slot.hasLockedDestination = !m.slot.destination.isNone
       return .next(.copyData)
 
     case .copyData:
       let (source, destination) = (m.slot.source, m.slot.destination)
       if !destination.isNone { m.memory[destination] = source.isNone ? 0 : m.memory[source] }
+      if !destination.isNone && !m.obeys(.locksDestination) { return .next(.unlockEarly) }
+      m.frame.count += 1
+      return .next(.nextSlot)
+
+    case .unlockEarly:
+      m.unlockPage(m.slot.destination)
       m.frame.count += 1
       return .next(.nextSlot)
     }
@@ -80,8 +89,9 @@ enum MigratePages: Body {
     case .checkCount:
       let source = m.slot.source
       let own: Int32 = source == m.migration.faultPage ? 2 : 1
-      let extra = own + m.expectedBase(of: source)
-      let isAlone = m.pages[source].refcount == extra && m.pages[source].mapcount == 0
+      let mapped = m.obeys(.unmapsEverywhere) ? 0 : m.pages[source].mapcount
+      let extra = own + m.expectedBase(of: source) + mapped
+      let isAlone = m.pages[source].refcount == extra && m.pages[source].mapcount == mapped
       guard isAlone || !m.obeys(.migratesOnlyUnshared) else {
         m.slot.isSelected = false
         m.noteBeaten(source)
@@ -174,6 +184,7 @@ enum MigrateFinalize: Body {
     case .nextSlot: return nextSlot(&m)
 
     case .unlockUnused:
+      m.slot.hasLockedDestination = false
       m.unlockPage(destination)
       return .next(.putUnused)
 
@@ -201,6 +212,7 @@ enum MigrateFinalize: Body {
 
     case .unlockSource:
       let isCallers = source == m.migration.faultPage && m.migration.isFaultPageLocked
+      m.slot.hasLockedSource = false
       if !isCallers { m.unlockPage(source) }
       m.emit(.migrationEnded(source, destination))
       return .next(.putSource)
@@ -214,6 +226,7 @@ enum MigrateFinalize: Body {
         m.frame.count += 1
         return .next(.nextSlot)
       }
+      m.slot.hasLockedDestination = false
       m.unlockPage(destination)
       return .next(.putDestination)
 

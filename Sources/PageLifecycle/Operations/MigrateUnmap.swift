@@ -68,7 +68,9 @@ enum MigrateUnmap: Body {
     let (mapping, page) = (m.frame.mapping, m.frame.page)
     switch step {
     case .nextMM:
-      guard m.pages[pfn].mapcount > 0, mm.position < Limits.mms else { return .next(.checkPage) }
+      guard m.pages[pfn].mapcount > 0, mm.position < Limits.mms, m.obeys(.unmapsEverywhere) else {
+        return .next(.checkPage)
+      }
       (m.frame.mapping, m.frame.page) = (MappingID(0), PageIndex(0))
       if m.mms[mm].isAlive { return .next(.lockPageTable) }
       m.frame.index = m.frame.index + 1
@@ -139,8 +141,9 @@ enum MigrateUnmap: Body {
     let isPrivate = m.rules.driverBase != 0 && !m.obeys(.grantsNoSlack)
     let isTrusted =
       m.pages[pfn].type != .system && (isPrivate || !m.obeys(.migratesOnlyUnshared))
+    let isMapped = mapped > 0 && m.obeys(.unmapsEverywhere)
     let isRefused = m.pages[pfn].type == .coherent && !m.rules.migratesCoherent
-    if isRefused || mapped > 0 || (m.pages[pfn].refcount - extra > mapped && !isTrusted) {
+    if isRefused || isMapped || (m.pages[pfn].refcount - extra > mapped && !isTrusted) {
       m.slot.isSelected = false
       m.noteBeaten(pfn)
     } else {
@@ -170,6 +173,7 @@ enum MigrateUnmap: Body {
 
     case .unlockPage:
       let isCallers = pfn == m.migration.faultPage && m.migration.isFaultPageLocked
+      m.slot.hasLockedSource = false
       if !isCallers { m.unlockPage(pfn) }
       m.emit(.migrationEnded(pfn, .none))
       return .next(.putPage)

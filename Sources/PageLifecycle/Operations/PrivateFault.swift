@@ -53,7 +53,7 @@ enum PrivateFault: Body {
       m.migration = Migration()
       (m.migration.mm, m.migration.mapping) = (m.frame.mm, m.frame.mapping)
       (m.migration.page, m.migration.count) = (m.frame.page, 1)
-      m.migration.pagemap = PagemapID(of: pfn) ?? .device0
+      m.migration.pagemap = PagemapID(of: pfn)?.device ?? .device0
       m.migration.isToSystem = true
       m.migration.flags = m.obeys(.asksForOwnType) ? .selectPrivate : .selectSystem
       // What no reference was taken of needs no exception for it.

@@ -118,10 +118,11 @@ enum PutPage: Body {
 
     case .listPage:
       if m.rules.baseHoldsPagemap && m.obeys(.drainsDriverBeforeUnbind) {
-        m.pagemaps[pagemap].allocating -= 1
+        m.noteAllocating(pfn, -1)
       }
-      let isForgotten = m.rules.baseHoldsPagemap && m.pagemaps[pagemap].isRemoving
-      if !isForgotten { m.list(pfn, in: pagemap) }
+      // A chunk that is being removed takes nothing back.
+      let isRemoving = pagemap.hasDriver && m.pagemaps[pagemap].isRemoving
+      if !isRemoving || !m.obeys(.dropsRemovedPages) { m.list(pfn, in: pagemap.device) }
       return .next(.unlockDriver)
 
     case .unlockDriver:
