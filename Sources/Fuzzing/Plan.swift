@@ -90,8 +90,12 @@ struct Plan: Sendable {
   private static func boot(_ random: inout Random) -> Boot {
     var boot =
       switch random.below(4) {
-      case 0...1: Boot()
-      case 2: Boot.full
+      case 0: Boot()
+      case 1: Boot.full
+      // So little that calls meet at the same page.
+      case 2:
+        Boot(
+          files: 1, filePages: UInt8(1 + random.below(2)), devicePages: UInt8(1 + random.below(4)))
       default:
         Boot(
           files: UInt8(1 + random.below(Limits.files)),

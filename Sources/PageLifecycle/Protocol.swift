@@ -107,6 +107,9 @@ package struct RuleSet: Equatable, Hashable, Sendable {
   package func subtracting(_ other: RuleSet) -> RuleSet {
     RuleSet(rawValue: rawValue & ~other.rawValue)
   }
+  package func intersection(_ other: RuleSet) -> RuleSet {
+    RuleSet(rawValue: rawValue & other.rawValue)
+  }
   package func union(_ other: RuleSet) -> RuleSet {
     RuleSet(rawValue: rawValue | other.rawValue)
   }
@@ -140,6 +143,9 @@ package struct Rules: Sendable, Equatable {
   package var coherentAsk = CallFlags.selectCoherent
   /// Coherent pages pass the check before the copy.
   package var migratesCoherent = true
+  /// An anonymous page that one process has alone, and has pinned, is not unmapped for a
+  /// migration; PG_anon_exclusive, v5.19.
+  package var keepsPinnedMapped = true
   /// There is memory of devices that the CPU reaches, and migrates.
   package var hasCoherent = true
   /// Pages of a peer-to-peer pool can be mapped by a process.

@@ -60,7 +60,7 @@ extension Protocol {
     source: "v5.17-rc5 memremap.c; seeds 000 and 003",
     design: eraA, knownBugs: eraABugs)
 
-  static let v6_1 = Protocol(
+  package static let v6_1 = Protocol(
     name: "v6.1",
     summary: """
       v6.1 to v6.14.  An idle fsdax page has refcount 1; page tables hold no reference of it \
@@ -116,6 +116,7 @@ extension Protocol {
     rules.driverBase = 1
     rules.baseHoldsPagemap = true
     rules.hasCoherent = false
+    rules.keepsPinnedMapped = false
     rules.mapsPools = false
     return rules
   }()
@@ -187,7 +188,8 @@ package struct Variant: Equatable, Sendable {
     }
     rules.obeyed = rules.obeyed.subtracting(broken)
     rules.settle()
-    rules.withdraw(base.patches.filter { withdrawn & 1 << UInt16($0.number) != 0 })
+    rules.withdraw(
+      base.patches.filter { withdrawn & 1 << UInt16($0.number) != 0 }, sparing: repaired)
     return rules
   }
 
@@ -205,10 +207,10 @@ package struct Variant: Equatable, Sendable {
   package func obeying(_ rules: RuleSet) -> Variant {
     var variant = self
     variant.broken = broken.subtracting(rules)
-    if !isRepaired {
-      let known = RuleSet(rawValue: rules.rawValue & base.knownBugSet.rawValue)
-      variant.repaired = repaired.union(known)
-    }
+    // A rule that went with a patch is obeyed again without that patch.
+    let known = isRepaired ? RuleSet() : base.knownBugSet
+    let lost = withdrawn == 0 ? RuleSet() : RuleSet([.testsOwnIdleCount, .callsPageFree])
+    variant.repaired = repaired.union(rules.intersection(known.union(lost)))
     return variant
   }
 

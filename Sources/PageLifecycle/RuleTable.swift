@@ -372,6 +372,8 @@ extension Rule {
     case .movesBeforeLongterm, .callsPageFree: design.hasCoherent
     // Where no walker sees private pages, nobody but their mappings holds them.
     case .grantsNoSlack, .migratesOnlyUnshared: design.driverBase == 0
+    // Where drivers wait for their pages, a chunk goes only when none is in use.
+    case .dropsRemovedPages, .stopsAllocatingFirst: !design.baseHoldsPagemap
     case .keepsMappingAtLastPut: design.idleCount == 0
     case .countsFirstReference, .dropsPagemapAtLastPut: design.entryPagemap == .perFolio
     case .countsBeforeListing:

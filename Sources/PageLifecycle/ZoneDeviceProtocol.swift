@@ -18,6 +18,7 @@ extension Protocol {
       rules.countsMappings = true
       rules.hasLargeFolios = true
       rules.mapsPools = false
+      rules.keepsPinnedMapped = false
       rules.coherentSelect = .selectSystem
       rules.coherentAsk = .selectSystem
       return rules
@@ -63,18 +64,19 @@ extension Rules {
   }
 
   /// The design of a series without some of its patches.
-  mutating func withdraw(_ patches: [Protocol.Patch]) {
+  mutating func withdraw(_ patches: [Protocol.Patch], sparing kept: RuleSet) {
     let effects = patches.compactMap(\.effect)
     if effects.contains(.countFromZero) {
       (idleCount, driverCount, genericCount, poolCount) = (1, 1, 1, 1)
       (driverBase, baseHoldsPagemap) = (1, true)
       (countsMappings, hasLargeFolios) = (false, false)
-    } else if effects.contains(.idleTest) {
+    } else if effects.contains(.idleTest) && !kept.contains(.testsOwnIdleCount) {
       obeyed.remove(.testsOwnIdleCount)
     }
     if effects.contains(.coherentMemory) { hasCoherent = false }
     if effects.contains(.coherentAsSystem) { coherentAsk = .selectPrivate }
     if effects.contains(.coherentMigrates) { migratesCoherent = false }
-    if effects.contains(.coherentIsFreed) { obeyed.remove(.callsPageFree) }
+    let losesPages = effects.contains(.coherentIsFreed) && !kept.contains(.callsPageFree)
+    if losesPages { obeyed.remove(.callsPageFree) }
   }
 }

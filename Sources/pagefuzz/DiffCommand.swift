@@ -57,15 +57,12 @@ enum DiffCommand: Command {
     return differences.isEmpty ? .success : .found
   }
 
-  /// The rules one obeys and the other breaks.
+  /// The rules one obeys and the other breaks, and the numbers that differ.
   private static func tellRules(_ first: Variant, _ second: Variant) throws {
-    for rule in Rule.allCases {
-      let obeyed = [first, second].map { $0.rules.obeyed.contains(rule) }
-      guard obeyed[0] != obeyed[1] else { continue }
-      let breaker = obeyed[0] ? second : first
-      try Output.line("rule \(rule.name): \(breaker.name) breaks it")
+    for entry in ProtocolDifference(first, second).entries {
+      try Output.line(
+        "\(entry.name): \(first.name) \(entry.first), \(second.name) \(entry.second)")
     }
-    if first.base.design != second.base.design { try Output.line("designs differ") }
   }
 
   private static func tell(

@@ -7,19 +7,29 @@ import Programs
 
 /// `list`: what the engine knows, printed from the code that acts on it.
 enum ListCommand: Command {
+  static let difference = Option(
+    "diff", .text("A", offers: Protocol.all.map(\.name)),
+    "with 'protocols': what differs between A and B")
+
   static let name = "list"
   static let summary = "print operations, invariants, protocols, rules, specimens or limits"
   static let discussion = """
     Everything is printed from the tables the engine itself reads.  'steps' lists the names that
     'until' may stop a call at, with those of the procedures that calls enter.
     """
-  static let options = [Option.format]
+  static let options = [
+    difference, .format,
+  ]
   static let operands = [
-    Operand(.choice(Subject.allCases.map(\.rawValue)), named: "SUBJECT", "what to list")
+    Operand(.choice(Subject.allCases.map(\.rawValue)), named: "SUBJECT", "what to list"),
+    Operand(
+      .text("B", offers: Protocol.all.map(\.name)), "what --diff compares A with",
+      isOptional: true),
   ]
   static let examples = [
     Example("pagefuzz list invariants", "everything that must hold, and where it comes from"),
     Example("pagefuzz list specimens --format json", "every seeded bug, one object a line"),
+    Example("pagefuzz list protocols --diff v6.1 v6.18", "the rules and numbers that differ"),
   ]
 
   /// What can be listed.
@@ -42,9 +52,31 @@ enum ListCommand: Command {
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
     let subject = arguments.operands.first.flatMap(Subject.init(rawValue:))
+    if let first = arguments[difference] {
+      guard subject == .protocols, arguments.operands.count == 2 else {
+        throw UsageError("--diff compares two protocols: list protocols --diff A B")
+      }
+      return try compare(first, arguments.operands[1], isJSON: arguments.isJSON)
+    }
+    guard arguments.operands.count == 1 else {
+      throw UsageError("one argument too many: '\(arguments.operands[1])'")
+    }
     let entries = subject?.entries ?? []
     for entry in entries {
       try arguments.isJSON ? Output.line(entry.json) : Output.line(entry.text)
+    }
+    return .success
+  }
+}
+
+extension ListCommand {
+  private static func compare(
+    _ first: String, _ second: String, isJSON: Bool
+  ) throws -> ExitStatus {
+    let variants = try [first, second].map(VariantOption.parse)
+    for entry in ProtocolDifference(variants[0], variants[1]).entries {
+      let text = "\(entry.name): \(first) \(entry.first), \(second) \(entry.second)"
+      try isJSON ? Output.line(entry.json) : Output.line(text)
     }
     return .success
   }
@@ -103,9 +135,15 @@ private struct Entry {
         "source": .string(base.source),
         "knownBugs": .array(
           base.knownBugs.map { ["rule": .string($0.rule.name), "source": .string($0.source)] }),
+        "patches": .array(
+          base.patches.map { ["number": .count($0.number), "title": .string($0.title)] }),
       ],
       head: "\(base.name)  \(base.summary)",
-      body: [base.source] + base.knownBugs.map { "breaks \($0.rule.name): \($0.source)" })
+      body: [base.source] + base.knownBugs.map { "breaks \($0.rule.name): \($0.source)" }
+        + base.patches.map { patch in
+          "-patch\(patch.number) leaves out: \(patch.title)"
+            + (patch.effect == nil ? " (nothing of it in the model)" : "")
+        })
   }
 
   static func rule(_ rule: Rule) -> Entry {

@@ -26,7 +26,7 @@ struct JudgeTests {
     var generator = Generator(options)
     let start = Machine(variant.rules, options.boot)
     var found = 0
-    for execution in 0..<(isRepaired ? 250 : 6) {
+    for execution in 0..<(isRepaired ? 75 : 6) {
       var calls = Random.stream(seed: 11, .calls, UInt64(execution))
       var schedule = Random.stream(seed: 11, .schedule, UInt64(execution))
       generator.reswarm(&calls)
