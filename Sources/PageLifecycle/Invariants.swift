@@ -7,14 +7,16 @@
 /// from, a function one of the kernel's, a number a commit.
 package enum Invariant: UInt8, CaseIterable, Sendable {
   case I1 = 1, I2 = 2, I3 = 3, I4 = 4, I5 = 5, I6 = 6, I7 = 7
+  case I8 = 8, I9 = 9
   case I10 = 10, I11 = 11, I12 = 12, I13 = 13, I14 = 14, I15 = 15, I16 = 16, I17 = 17
   case I18 = 18, I19 = 19, I20 = 20, I21 = 21, I22 = 22, I23 = 23
   case I24 = 24, I25 = 25, I27 = 27, I28 = 28, I32 = 32, I33 = 33, I34 = 34, I35 = 35
-  case I37 = 37, I39 = 39, I41 = 41, I42 = 42, I43 = 43, I44 = 44
+  case I36 = 36, I37 = 37, I39 = 39, I40 = 40, I41 = 41, I42 = 42, I43 = 43, I44 = 44
   case I45 = 45, I48 = 48, I49 = 49, I50 = 50, I51 = 51, I52 = 52, I53 = 53
   case I54 = 54
   case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
   case I61 = 61
+  case I62 = 62, I63 = 63
 
   /// The sentence that must hold, and where it comes from.
   package var words: (statement: String, source: String) {
@@ -43,6 +45,20 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
     case .I6: ("A tail page has no references of its own.", "`prep_compound_tail()`")
     case .I7:
       ("At the end as many pins were released as acquired.", "NR_FOLL_PIN_ACQUIRED, _RELEASED")
+    case .I8:
+      (
+        """
+        The owner of a page table reads from its counter how many entries are live, whoever else \
+        looks at the page.
+        """, "seed 002"
+      )
+    case .I9:
+      (
+        """
+        A table that is linked has a count an owner of so many entries can have, and a page that \
+        is freed has its mapcount reset.
+        """, "seed 002: 2..513, `page_mapcount_reset()`"
+      )
     // Free and allocate
     case .I10:
       (
@@ -107,6 +123,11 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
     case .I34: ("nrpages is the number of pages that entries stand for.", "`fs/dax.c`")
     case .I35: ("After breaking layouts truncate finds no entry.", "bde708f1a65d")
     // Pins
+    case .I36:
+      (
+        "A page is pinned as often as somebody holds a pin of it: no other put takes one away.",
+        "seed 004"
+      )
     case .I37:
       (
         "A page with a pin is seen as pinned, and pins never weigh more than the refcount.",
@@ -117,6 +138,8 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
         "Whoever puts or unpins a page has got or pinned that page.",
         "`sanity_check_pinned_pages()`; the ledger"
       )
+    case .I40:
+      ("Where a page keeps its pins no list keeps its links.", "seed 004; `mm_types.h`")
     case .I41:
       ("A pinned anonymous page stays the page of the process that pinned it.", "70e806e4e645")
     case .I42:
@@ -161,6 +184,17 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
     case .I60: ("Sleepers sleep where wakers wake.", "K6.18 `wait_page_idle()`")
     // Address spaces
     case .I61: ("An address space that has ended has nothing resident.", "`check_mm()`")
+    // The page allocator
+    case .I62:
+      (
+        "A page of RAM that nobody holds any more is on the allocator's free list.",
+        "e320d3012d25; `__free_pages()`"
+      )
+    case .I63:
+      (
+        "A page table that is freed is linked nowhere, has no live entry, and no IOTLB knows it.",
+        "seed 002: `iommu_iotlb_sync()` before the pages go"
+      )
     }
   }
 }
@@ -179,6 +213,7 @@ extension Invariant {
     switch self {
     case .I7, .I17, .I22, .I24, .I32, .I35, .I42, .I44, .I45, .I52, .I53: false
     case .I23, .I55, .I56, .I57, .I58, .I59, .I60, .I61: false
+    case .I8, .I9, .I36, .I62: false
     default: true
     }
   }
@@ -202,8 +237,11 @@ extension Machine {
   mutating func expectedReferences(of pfn: PFN) -> Int32 {
     let held = ledger[pfn]
     let mapWeight: Int32 = countsMappings(of: pfn) ? 1 : 0
-    let pinWeight: Int32 = pages[pfn].isHead ? 1 : Page.pinBias
-    let migrating = held[.migration] + held[.isolation] + held[.faultPage] + held[.driver]
+    let isLight = pages[pfn].isHead || rules.pinsInListWords
+    let pinWeight: Int32 = isLight ? 1 : Page.pinBias
+    let migrating =
+      held[.migration] + held[.isolation] + held[.faultPage] + held[.driver]
+      + countedAsReferences(pfn)
     return idleCount(of: pfn) + (held[.map] + held[.gather]) * mapWeight + held[.fault]
       + held[.get] + held[.speculative] + held[.pin] * pinWeight + migrating
   }
@@ -224,15 +262,18 @@ extension Machine {
       let isFree = refcount - passing == freeCount(of: pages[pfn].type)
       guard isFree else { return (.I10, nil) }
     }
+    if !rules.domains.isSubset(of: .kernel), let found = violationOfPins(at: pfn) { return found }
     let expected = expectedReferences(of: pfn)
     guard refcount == expected else {
       return (.I1, blame(forDifference: refcount - expected, held))
     }
-    if mapcountIsSettled {
+    // Who never maps a page to user space may use the word for something else.
+    let isTable = iommu.tables.contains(pfn)
+    if mapcountIsSettled && !isTable {
       let mappings = countsMappings(of: pfn) ? held[.map] : 0
       guard pages[pfn].mapcount == mappings else { return (.I4, Blame(.missing, .map)) }
     }
-    guard pages[pfn].mapcount <= refcount else { return (.I5, Blame(.missing, .map)) }
+    guard pages[pfn].mapcount <= refcount || isTable else { return (.I5, Blame(.missing, .map)) }
     if pages[pfn].type == .fsdax {
       let isOwned =
         pages[pfn].word1 == .pgmap
@@ -242,13 +283,13 @@ extension Machine {
     if ledger.migrationEntries[pfn] != 0 {
       guard pages[pfn].flags.contains(.locked), refcount > 0 else { return (.I51, nil) }
     }
-    if held[.pin] != 0 {
+    if held[.pin] != 0 && !rules.pinsInListWords {
       let isSeen =
         pages[pfn].isHead
         ? pages[pfn].pincount >= held[.pin] : refcount >= held[.pin] * Page.pinBias
       guard isSeen else { return (.I37, Blame(.missing, .pin)) }
     }
-    return nil
+    return isTable ? violation(ofTable: pfn) : nil
   }
 
   private func blame(forDifference difference: Int32, _ held: Ledger.Account) -> Blame {
@@ -396,7 +437,7 @@ extension Machine {
       return isSelectable(pfn, pagemap, flags) ? nil : (.I52, .page(pfn), nil)
     case .restored(let pte, let before):
       return pte.isWritable == before.isWritable ? nil : (.I53, .page(pte.pfn), nil)
-    default: return nil
+    default: return violation(byAllocator: event)
     }
   }
 

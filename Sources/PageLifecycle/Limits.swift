@@ -34,6 +34,9 @@ package enum Limits {
   package static let ramPages = 16
   /// Pages of each of the two devices that have a driver.
   package static let driverPages = 12
+  /// Slots of an IOMMU's root, and the most entries of a table below one.
+  package static let tableSlots = InlineArray<2, PFN>.count
+  package static let tableEntries = 512
   static let firstDriverPage = devicePages + ramPages
   /// Pages of the device-dax device, and of the peer-to-peer pool.
   package static let smallPages = 4
@@ -69,6 +72,6 @@ package enum Limits {
     ("handles", handles), ("handlePages", handlePages), ("pagesPerPMD", pagesPerPMD),
     ("times", times), ("stackDepth", stackDepth), ("queuedCalls", queuedCalls),
     ("violations", violations), ("retries", retries), ("steps", steps),
-    ("blockChoices", blockChoices),
+    ("blockChoices", blockChoices), ("tableSlots", tableSlots), ("tableEntries", tableEntries),
   ]
 }

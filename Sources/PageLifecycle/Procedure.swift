@@ -26,6 +26,11 @@ package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
   case gupSlow, longtermPin, gupFastWalk, dropPage, putPages, iput, killPage
   case migrate, migrateCollect, migrateUnmap, migrateCopy, migratePages, migrateFinalize
   case restoreEntries, privateFault, deviceDAXFault, deviceAlloc
+  // Later, so that the numbers of those above stay.
+  case allocPages, folioAlloc, freePages
+  case iommuMap, iommuUnmap
+  case getPage, pinPage, lruAdd, isolatePage
+  case dropStoredPin
 }
 
 extension Procedure {
@@ -76,6 +81,14 @@ extension Procedure {
     case .privateFault: PrivateFault.self
     case .deviceDAXFault: DeviceDAXFault.self
     case .deviceAlloc: DeviceAlloc.self
+    case .allocPages, .folioAlloc: AllocPages.self
+    case .freePages: FreePages.self
+    case .iommuMap: IOMMUMap.self
+    case .iommuUnmap: IOMMUUnmap.self
+    case .getPage, .pinPage: PinPage.self
+    case .lruAdd: LRUAdd.self
+    case .isolatePage: IsolatePage.self
+    case .dropStoredPin: DropStoredPin.self
     case .handleFault: HandleFault.self
     case .daxFaultIO: DaxFault.self
     case .zapRange: ZapRange.self
@@ -138,6 +151,14 @@ extension Procedure {
     case .privateFault: PrivateFault.resume(&m)
     case .deviceDAXFault: DeviceDAXFault.resume(&m)
     case .deviceAlloc: DeviceAlloc.resume(&m)
+    case .allocPages, .folioAlloc: AllocPages.resume(&m)
+    case .freePages: FreePages.resume(&m)
+    case .iommuMap: IOMMUMap.resume(&m)
+    case .iommuUnmap: IOMMUUnmap.resume(&m)
+    case .getPage, .pinPage: PinPage.resume(&m)
+    case .lruAdd: LRUAdd.resume(&m)
+    case .isolatePage: IsolatePage.resume(&m)
+    case .dropStoredPin: DropStoredPin.resume(&m)
     case .handleFault: HandleFault.resume(&m)
     case .daxFaultIO: DaxFault.resume(&m)
     case .zapRange: ZapRange.resume(&m)

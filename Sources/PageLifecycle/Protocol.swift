@@ -48,6 +48,20 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case migratesOnlyUnshared
   case leavesMigratedOffLRU
   case movesBeforeLongterm
+  // Page tables of an IOMMU
+  case countsEntriesApart
+  case bumpsWhileUpgrading
+  case retestsAfterUpgrade
+  case resetsMapcount
+  case flushesBeforeTableFree
+  // Blocks of the page allocator
+  case freesSubBlocks
+  case readsHeadFirst
+  // Pins and lists
+  case pinsOnlyFromLRU
+  case looksBeforeUnpinning
+  case dropsPinsApart
+  case countsPins
 }
 
 package struct RuleInfo: Sendable {
@@ -72,14 +86,14 @@ extension Rule {
 
 /// A set of rules, one bit each.
 package struct RuleSet: Equatable, Hashable, Sendable {
-  package var rawValue: UInt64 = 0
-  package init(rawValue: UInt64 = 0) { self.rawValue = rawValue }
+  package var rawValue: UInt128 = 0
+  package init(rawValue: UInt128 = 0) { self.rawValue = rawValue }
   package init(_ rules: [Rule]) { for rule in rules { insert(rule) } }
   package static let all = RuleSet(Rule.allCases)
   @inline(__always)
-  package func contains(_ rule: Rule) -> Bool { rawValue & (1 << UInt64(rule.rawValue)) != 0 }
-  package mutating func insert(_ rule: Rule) { rawValue |= 1 << UInt64(rule.rawValue) }
-  package mutating func remove(_ rule: Rule) { rawValue &= ~(1 << UInt64(rule.rawValue)) }
+  package func contains(_ rule: Rule) -> Bool { rawValue & (1 << UInt128(rule.rawValue)) != 0 }
+  package mutating func insert(_ rule: Rule) { rawValue |= 1 << UInt128(rule.rawValue) }
+  package mutating func remove(_ rule: Rule) { rawValue &= ~(1 << UInt128(rule.rawValue)) }
   package var members: [Rule] { Rule.allCases.filter(contains) }
   package func subtracting(_ other: RuleSet) -> RuleSet {
     RuleSet(rawValue: rawValue & ~other.rawValue)
@@ -109,6 +123,10 @@ package struct Rules: Sendable, Equatable {
   package var hasLargeFolios = true
   /// ext4 breaks layouts before it looks whether a punch lies beyond the end of the file.
   package var breaksBeyondEnd = true
+  /// What is modelled: operations of other domains are no part of its programs.
+  package var domains = DomainSet.kernel
+  /// Pins are kept in the words of `struct page` that link it into a list.
+  package var pinsInListWords = false
   /// The rules this kernel obeys.
   package var obeyed = RuleSet.all
   /// Invariants this era does not promise.

@@ -21,7 +21,7 @@ package struct Protocol: Sendable, Equatable {
 
 extension Protocol {
   /// Add a protocol here; command line, tests and campaign read this list.
-  package static let all: [Protocol] = [v6_1, v6_12, v6_18, v5_18]
+  package static let all: [Protocol] = [v6_1, v6_12, v6_18, v5_18] + ofSeeds
 
   static let v5_18 = Protocol(
     name: "v5.18",

@@ -220,6 +220,7 @@ extension Rule {
           "M-LTCOHERENT", "a coherent page moves to RAM before it is pinned for long",
           [.I42], "v6.0 check_and_migrate_movable_pages()"
         )
+      default: infoOfSeeds
       }
     return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)
   }
@@ -246,7 +247,8 @@ package struct Specimen: Sendable {
 extension Rule {
   /// Whether breaking the rule changes anything under a design.
   package func isMeaningful(in design: Rules) -> Bool {
-    switch self {
+    guard design.domains.isSuperset(of: .kernel) else { return isMeaningful(inSeed: design) }
+    return switch self {
     case .rescansAfterSleeping, .deletesEntriesInBreak: design.breakDeletesEntries
     // Later designs find busy pages by deleting every entry anyway.
     case .scansUnmappedFiles: !design.breakDeletesEntries
@@ -255,7 +257,7 @@ extension Rule {
     case .splitsFolioOnDelete: design.hasLargeFolios
     case .ignoresZeroEntries, .getsBeforeMapping, .wakesWhenOnlyMapped: design.countsMappings
     case .countsBeforeListing: design.poolCount != 0 || design.driverCount != 0
-    default: true
+    default: rawValue < Rule.countsEntriesApart.rawValue
     }
   }
 }

@@ -154,6 +154,8 @@ extension Signature {
       case .size: needed.append("SIZE")
       case .pages: optional.append("pages=N")
       case .times: optional.append("times=N")
+      case .iova: needed.append("iova0:0")
+      case .entries: optional.append("entries=N")
       case .flags(let flags):
         optional += CallFlags.named.filter { flags.contains($0.flag) }.map(\.name)
       }

@@ -80,7 +80,7 @@ struct CanaryTests {
 }
 
 extension Canary {
-  static let all = ofState + ofEvents + ofWaiting + ofTheEnd
+  static let all = ofState + ofEvents + ofWaiting + ofTheEnd + ofSeeds
 
   private static let page = CanaryTests.page
   private static let file = CanaryTests.file

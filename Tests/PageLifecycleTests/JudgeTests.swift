@@ -14,13 +14,15 @@ struct JudgeTests {
   ]
 
   static let variants =
-    RaceTests.repaired + Specimen.all.filter { $0.variant.base.name != "v6.12" }.map(\.variant)
+    RaceTests.repaired + SeedRaceTests.repaired
+    + Specimen.all.filter { $0.variant.base.name != "v6.12" }.map(\.variant)
 
   @Test("After every step of random programs, judging everything agrees", arguments: variants)
   func localAgainstWhole(_ variant: Variant) {
     let isRepaired = variant.broken == RuleSet()
     var options = Generator.Options()
     options.boot = Boot(files: 2, filePages: 4, devicePages: 6)
+    options.domains = variant.base.design.domains
     var generator = Generator(options)
     let start = Machine(variant.rules, options.boot)
     var found = 0

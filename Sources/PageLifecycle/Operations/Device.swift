@@ -18,6 +18,7 @@ enum MemremapPages: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "memremap_pages", parameters: [.pagemap, .flags(.coherent)], weight: 1,
+      domain: .fsdax, otherDomains: .device,
       summary: "bind a device; a driver's pages are private, or coherent")
   }
 
@@ -112,7 +113,7 @@ enum MemunmapPages: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "memunmap_pages", parameters: [.pagemap], weight: 1,
-      summary: "unbind a device: its struct pages vanish")
+      domain: .fsdax, otherDomains: .device, summary: "unbind a device: its struct pages vanish")
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
@@ -301,7 +302,7 @@ enum FolioTryGet: Body {
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "folio_try_get", parameters: [.pfn], weight: 3,
+      name: "folio_try_get", parameters: [.pfn], weight: 3, otherDomains: [.buddy, .lru],
       summary: "a speculative lookup of a page frame: get unless zero, look, put")
   }
 

@@ -19,9 +19,11 @@ enum MemoryFailure: Body {
     operation == .madviseHwpoison
       ? Signature(
         name: "madvise_hwpoison", parameters: [.mm, .address], weight: 1,
+        domain: .fsdax, otherDomains: .device,
         summary: "inject a memory failure at an address")
       : Signature(
         name: "memory_failure", parameters: [.pfn], weight: 3,
+        domain: .fsdax, otherDomains: .device,
         summary: "the hardware reports a page frame as broken")
   }
 
