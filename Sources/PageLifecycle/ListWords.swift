@@ -16,6 +16,12 @@ extension Machine {
     return pages[pfn].isMarkedPinned ? Int32(pages[pfn].zoneDeviceData.rawValue) : 0
   }
 
+  /// ``storedPins(of:)`` of a machine that is not at hand to change.
+  package func pinsTold(by pfn: PFN) -> Int32 {
+    var copy = self
+    return copy.storedPins(of: pfn)
+  }
+
   /// `list_add()` to the LRU: both words are the list's.
   mutating func linkIntoLRU(_ pfn: PFN) {
     pages[pfn].word1 = .lru

@@ -110,6 +110,18 @@ extension Machine {
   }
 }
 
+extension Machine {
+  /// Entries present in a table that is linked.
+  package func liveEntries(of table: PFN) -> Int32? {
+    iommu.slot(of: table).map { Int32(iommu.present[$0].count) }
+  }
+  /// ``decodedEntries(of:)`` of a machine that is not at hand to change.
+  package func countedEntries(of table: PFN) -> Int32 {
+    var copy = self
+    return copy.decodedEntries(of: table)
+  }
+}
+
 // MARK: The second book: how many entries the kernel counts
 
 extension Machine {

@@ -17,7 +17,7 @@ extension Rule {
     case .retestsAfterUpgrade:
       (
         "M-NORETEST", "whoever has the lock for writing looks again whether the table is empty",
-        [.I63, .I2, .I4, .I9, .I12, .I14, .I39], "seed 002, second version"
+        [.I63, .I2, .I9, .I12, .I14, .I39], "seed 002, second version"
       )
     case .resetsMapcount:
       (

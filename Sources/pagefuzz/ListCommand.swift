@@ -160,7 +160,10 @@ extension Signature {
         optional += CallFlags.named.filter { flags.contains($0.flag) }.map(\.name)
       }
     }
-    let operands = needed.joined(separator: ", ") + optional.map { "[, \($0)]" }.joined()
+    let comma = needed.isEmpty ? "" : ", "
+    let operands =
+      needed.joined(separator: ", ")
+      + optional.enumerated().map { "[\($0 == 0 ? comma : ", ")\($1)]" }.joined()
     return (yieldsHandle ? "h1 = " : "") + "\(name)(\(operands))"
   }
 }

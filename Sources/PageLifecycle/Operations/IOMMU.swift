@@ -260,7 +260,11 @@ enum IOMMUUnmap: Body {
       // Without a mark of its own the table must be looked up again.
       return m.iommu.roots[slot] == table && m.decodedEntries(of: table) == 0
     }
-    m.emit(.usedFreePage(table))
+    // What a counter of a page that was freed says is nobody's to act on.
+    guard !m.freeRAM.contains(table) else {
+      m.emit(.usedFreePage(table))
+      return false
+    }
     if m.obeys(.bumpsWhileUpgrading) { m.countEntries(table, -1) }
     return m.decodedEntries(of: table) == 0
   }
