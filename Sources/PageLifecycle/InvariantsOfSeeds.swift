@@ -57,7 +57,7 @@ extension Machine {
     case .freedUnclean(let pfn): return (.I9, .page(pfn), nil)
     case .tableFreed(let pfn): return (.I63, .page(pfn), nil)
     case .tableUnhooked(let pfn, let hasLive): return hasLive ? (.I63, .page(pfn), nil) : nil
-    case .usedFreePage(let pfn): return freeRAM.contains(pfn) ? (.I14, .page(pfn), nil) : nil
+    case .lostTableUsed(let pfn): return (.I14, .page(pfn), nil)
     case .listWordWritten(let pfn): return (.I40, .page(pfn), nil)
     default: return nil
     }

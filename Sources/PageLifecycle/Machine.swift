@@ -77,7 +77,7 @@ package enum Event: Equatable, Sendable {
   case freedUnclean(PFN)
   case tableFreed(PFN)
   case tableUnhooked(PFN, live: Bool)
-  case usedFreePage(PFN)
+  case lostTableUsed(PFN)
   case listWordWritten(PFN)
 }
 

@@ -105,7 +105,8 @@ extension Machine {
   /// The parent's entry is cleared; the IOTLB may still know what it was.
   mutating func unhookTable(_ table: PFN, at slot: Int) {
     emit(.tableUnhooked(table, live: iommu.present[slot].count > 0))
-    if iommu.roots[slot] == table { iommu.roots[slot] = .none }
+    if iommu.roots[slot] != table { emit(.lostTableUsed(table)) }
+    iommu.roots[slot] = .none
     iommu.unflushed.insert(table)
   }
 }

@@ -100,12 +100,13 @@ private struct Entry {
     Entry(
       json: [
         "name": .string(base.name), "summary": .string(base.summary),
-        "source": .string(base.source),
+        "source": .string(base.source), "domains": .strings(base.domainNames),
         "knownBugs": .array(
           base.knownBugs.map { ["rule": .string($0.rule.name), "source": .string($0.source)] }),
       ],
       head: "\(base.name)  \(base.summary)",
-      body: [base.source] + base.knownBugs.map { "breaks \($0.rule.name): \($0.source)" })
+      body: [base.source, "models \(base.domainNames.joined(separator: ", "))"]
+        + base.knownBugs.map { "breaks \($0.rule.name): \($0.source)" })
   }
 
   static func rule(_ rule: Rule) -> Entry {
@@ -132,6 +133,12 @@ private struct Entry {
       ],
       head: "\(specimen.name)  \(specimen.variant.name)",
       body: ["breaks \(breaks.joined(separator: " or ")); \(specimen.source)"])
+  }
+}
+
+extension Protocol {
+  fileprivate var domainNames: [String] {
+    Domain.allCases.filter { design.domains.contains(DomainSet([$0])) }.map { "\($0)" }
   }
 }
 

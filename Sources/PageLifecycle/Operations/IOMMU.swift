@@ -165,7 +165,9 @@ enum IOMMUUnmap: Body {
 
     case .readRoot:
       m.frame.pfn = m.iommu.roots[slot]
-      return .next(.clearEntries)
+      // Only after somebody took away a table that was in use.
+      if m.frame.pfn.isNone { m.frame.result = Outcome(.noDevice) }
+      return .next(m.frame.pfn.isNone ? .unlockDomain : .clearEntries)
 
     case .clearEntries:
       m.iommu.present[slot].remove(m.call.entries)
@@ -227,7 +229,7 @@ enum IOMMUUnmap: Body {
       m.iommu.unflushed = Bits()
       if step == .flushLate { return .next(m.obeys(.resetsMapcount) ? .resetLate : .freeTable) }
       guard m.frame.count != 0 else {
-        m.value = .ok
+        m.value = m.frame.result
         return .finish
       }
       return .next(.putTable)
@@ -260,9 +262,9 @@ enum IOMMUUnmap: Body {
       // Without a mark of its own the table must be looked up again.
       return m.iommu.roots[slot] == table && m.decodedEntries(of: table) == 0
     }
-    // What a counter of a page that was freed says is nobody's to act on.
-    guard !m.freeRAM.contains(table) else {
-      m.emit(.usedFreePage(table))
+    // Somebody else has freed it, or is about to: its counter is nobody's to act on.
+    guard m.iommu.roots[slot] == table else {
+      m.emit(.lostTableUsed(table))
       return false
     }
     if m.obeys(.bumpsWhileUpgrading) { m.countEntries(table, -1) }
