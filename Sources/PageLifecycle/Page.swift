@@ -82,8 +82,8 @@ package struct Page: Sendable {
   /// The head page while `word1` is a compound head.
   package internal(set) var head = PFN.none
   package internal(set) var flags: PageFlags = []
-  /// `zone_device_data`: the next page of the driver's free list.  Word 2 is `lru.prev` too, and was
-  /// to be `dma_pinned_count`.
+  /// `zone_device_data`: the next page of the driver's free list.  Word 2 is `lru.prev`, too, and
+  /// was to be `dma_pinned_count`.
   package internal(set) var zoneDeviceData = PFN.none
   package internal(set) var type = MemoryType.invalid
   /// The struct page is there: its pgmap has not been unmapped.

@@ -9,7 +9,7 @@ package struct PageTables: Sendable {
   package internal(set) var entriesPerTable: UInt16 = 4
   /// The table each slot of the root names.
   package internal(set) var roots = InlineArray<2, PFN>(repeating: .none)
-  /// `pgd_lock`: map and unmap read it, who frees a table that is larger than its request writes it.
+  /// `pgd_lock`: map and unmap read it; who frees a table larger than its request writes it.
   var lock = RWLock()
   /// The entries that are present below each slot.
   package internal(set) var present = InlineArray<2, EntryBits>(repeating: EntryBits())

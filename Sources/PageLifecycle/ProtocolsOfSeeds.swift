@@ -39,18 +39,18 @@ extension Protocol {
   static let freePagesFirst = Protocol(
     name: "free-pages-e320d301",
     summary: """
-      v5.10: whoever frees a block of several pages while somebody else looks at the first one \
-      frees the others itself, unless the block is a compound page; whether it is one is read \
-      after the put.
+      Whoever frees a block of several pages while somebody else looks at the first one frees \
+      the others itself, unless the block is a compound page; whether it is one is read after \
+      the put.
       """,
     source: "e320d3012d25", design: blocks,
-    knownBugs: [KnownBug(.readsHeadFirst, "462a8e08e0e6, fixed in v6.1")])
+    knownBugs: [KnownBug(.readsHeadFirst, "fixed by 462a8e08e0e6")])
 
   static let freePagesFixed = Protocol(
     name: "free-pages-462a8e08",
     summary: """
-      v6.1 and later: __free_pages() reads whether its block is a compound page before it drops \
-      the reference that kept it one.
+      __free_pages() reads whether its block is a compound page before it drops the reference \
+      that kept it one.
       """,
     source: "462a8e08e0e6", design: blocks, knownBugs: [])
 
@@ -83,10 +83,10 @@ extension Protocol {
   static let follPin = Protocol(
     name: "foll-pin",
     summary: """
-      v5.7 and later: a pin is a reference of its own kind, with its own calls to get and to drop \
-      it, and adds 1024 to the refcount, which no list shares.
+      What mainline has instead: a pin is a reference of its own kind, with its own calls to get \
+      and to drop it, and adds 1024 to the refcount, which no list shares.
       """,
-    source: "3faa52c03f44, 47e29d32afba", design: lists, knownBugs: [])
+    source: "seed 004; 3faa52c03f44", design: lists, knownBugs: [])
 
   private static let lists: Rules = {
     var rules = Rules()
