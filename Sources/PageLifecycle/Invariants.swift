@@ -241,7 +241,6 @@ extension Machine {
     let pinWeight: Int32 = isLight ? 1 : Page.pinBias
     let migrating =
       held[.migration] + held[.isolation] + held[.faultPage] + held[.driver]
-      + countedAsReferences(pfn)
     return idleCount(of: pfn) + (held[.map] + held[.gather]) * mapWeight + held[.fault]
       + held[.get] + held[.speculative] + held[.pin] * pinWeight + migrating
   }
@@ -262,13 +261,17 @@ extension Machine {
       let isFree = refcount - passing == freeCount(of: pages[pfn].type)
       guard isFree else { return (.I10, nil) }
     }
-    if !rules.domains.isSubset(of: .kernel), let found = violationOfPins(at: pfn) { return found }
-    let expected = expectedReferences(of: pfn)
+    var expected = expectedReferences(of: pfn)
+    var isTable = false
+    if !rules.domains.isSubset(of: .kernel) {
+      if let found = violationOfPins(at: pfn) { return found }
+      isTable = iommu.tables.contains(pfn)
+      if isTable { expected += countedAsReferences(pfn) }
+    }
     guard refcount == expected else {
       return (.I1, blame(forDifference: refcount - expected, held))
     }
     // Who never maps a page to user space may use the word for something else.
-    let isTable = iommu.tables.contains(pfn)
     if mapcountIsSettled && !isTable {
       let mappings = countsMappings(of: pfn) ? held[.map] : 0
       guard pages[pfn].mapcount == mappings else { return (.I4, Blame(.missing, .map)) }

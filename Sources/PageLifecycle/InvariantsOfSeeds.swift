@@ -3,7 +3,6 @@
 /// The specification, continued: page tables, pins in list words, and the page allocator.
 extension Machine {
   /// Entries that a table's owner counts as references of it.
-  @inline(__always)
   func countedAsReferences(_ pfn: PFN) -> Int32 {
     guard iommu.tables.contains(pfn), !obeys(.countsEntriesApart) else { return 0 }
     return iommu.slot(of: pfn).map { Int32(ledger.tables.counted[$0]) } ?? 0

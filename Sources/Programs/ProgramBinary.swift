@@ -8,7 +8,8 @@ package import PageLifecycle
 /// are zero.  A number out of range is reduced to one in range.  Operations, procedures, rules
 /// and protocols are numbered by their names in alphabetical order, never by declaration; steps
 /// by their place in their procedure.  Handles are repaired as ``Program/repairingHandles()``
-/// does; calls of what the protocol does not model are left out.  Comments, assertions, stated results and the expectation have no binary form.
+/// does; calls of what the protocol does not model are left out.  Comments, assertions, stated
+/// results and the expectation have no binary form.
 ///
 ///     header   protocol · 2 + repaired, files, filePages, devicePages, devices,
 ///              tableEntries (2 bytes), count, rule ... repaired, count, rule ... broken
