@@ -130,6 +130,8 @@ extension Machine {
     case .pages: "pages_lock"
     case .driver: "driver_lock"
     case .mappingTree: "i_mmap_lock"
+    case .iommu: "iommu_lock"
+    case .zone: "zone_lock"
     }
   }
 }

@@ -19,7 +19,9 @@ package struct Alphabet: Sendable {
   /// The calls an idle CPU may start in a state.
   package func calls(in machine: Machine) -> [Call] {
     operations.flatMap { operation -> [Call] in
-      guard let signature = operation.signature else { return [] }
+      guard let signature = operation.signature,
+        operation.isEnabled(in: machine.rules.domains)
+      else { return [] }
       var calls = [Call(operation)]
       if signature.yieldsHandle {
         let isFree: (Handle.State) -> Bool = { $0 != .held && $0 != .filling }
@@ -80,6 +82,10 @@ package struct Alphabet: Sendable {
     case .handle:
       return (0..<Limits.handles).filter { machine.handles[HandleID($0)].state == .held }
         .flatMap { handle in set { $0.handle = HandleID(handle) } }
+    case .pfn where !machine.rules.domains.contains(.fsdax):
+      return (0..<max(2, pages)).flatMap { page in
+        set { $0.pfn = PFN(Limits.devicePages + page) }
+      }
     case .pfn: return (0..<pages).flatMap { pfn in set { $0.pfn = PFN(pfn) } }
     // A chunk that was never bound is left to its driver's allocation.
     case .pagemap:
@@ -90,6 +96,13 @@ package struct Alphabet: Sendable {
     case .size: return (0..<pages).flatMap { size in set { $0.value = UInt8(size) } }
     case .pages(let standard): return set { $0.pages = standard }
     case .times: return [call]
+    case .iova:
+      return (0..<min(pages, Limits.tableSlots)).flatMap { slot in
+        (0..<2).flatMap { entry in set { $0.name(slot: slot, entry: entry) } }
+      }
+    case .entries:
+      let whole = machine.iommu.entriesPerTable
+      return [call] + (call.entry == 0 && whole > 1 ? set { $0.times = whole } : [])
     case .flags(let allowed):
       return [call]
         + CallFlags.named.filter { allowed.contains($0.flag) && canAsk(for: $0.flag) }

@@ -124,6 +124,7 @@ package struct Campaign: Sendable {
     var schedule = Random.stream(seed: options.seed, .schedule, number)
     let plan = Plan(executions, targets, options.schedule, &planning)
     generator.options.boot = plan.boot
+    generator.options.domains = plan.variant.base.design.domains
     generator.reswarm(&planning)
     let machine = Machine(plan.variant.rules, plan.boot)
     switch plan.schedule {

@@ -88,7 +88,10 @@ package struct DifferenceSearch: Sendable {
 
   private func calls(_ first: Run, _ second: Run) -> [Call] {
     let calls = alphabet.calls(in: first.machine)
-    return calls + alphabet.calls(in: second.machine).filter { !calls.contains($0) }
+    let all = calls + alphabet.calls(in: second.machine).filter { !calls.contains($0) }
+    let domains = variants.0.base.design.domains
+    let others = variants.1.base.design.domains
+    return all.filter { $0.operation.isEnabled(in: domains) && $0.operation.isEnabled(in: others) }
   }
 
   /// Runs one call more; true where it leads to a state worth going on from.

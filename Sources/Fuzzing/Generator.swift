@@ -11,6 +11,8 @@ package struct Generator: Sendable {
     package var boot = Boot()
     package var cpus = 3
     package var operations: [Procedure] = Procedure.operations
+    /// What the protocol models.
+    package var domains = DomainSet.kernel
     package init() {}
   }
 
@@ -38,10 +40,10 @@ package struct Generator: Sendable {
     precondition(handlelessTotal > 0, "some operation must work without a handle")
   }
 
-  /// An operation whose domain the machine is booted without is never drawn.
+  /// An operation of domains that the protocol or the boot is without is never drawn.
   private mutating func weigh(_ weight: (Signature) -> Int) {
-    let domains = options.boot.domains
-    weights = signatures.map { domains.contains($0.domain) ? weight($0) : 0 }
+    let domains = options.boot.domainSet.intersection(options.domains)
+    weights = signatures.map { $0.enabledBy.isDisjoint(with: domains) ? 0 : weight($0) }
     total = weights.reduce(0, +)
     handlelessTotal = weights.indices.reduce(0) { $0 + (usesHandle[$1] ? 0 : weights[$1]) }
   }
@@ -103,6 +105,8 @@ package struct Generator: Sendable {
       call.page = PageIndex(random.below(pages))
     case .mapping: call.mapping = MappingID(random.below(Limits.mappings))
     case .handle: call.handle = heldHandle(&machine, &random)
+    case .pfn where !options.domains.contains(.fsdax):
+      call.pfn = PFN(Limits.devicePages + random.below(pages))
     case .pfn:
       let isDevice = options.boot.devices > 0 && random.oneIn(2)
       call.pfn =
@@ -119,6 +123,12 @@ package struct Generator: Sendable {
     case .size: call.value = UInt8(random.below(pages + 1))
     case .pages(let standard):
       call.pages = random.oneIn(3) ? UInt8(1 + random.below(pages)) : standard
+    case .iova:
+      let entries = min(Int(options.boot.tableEntries), Limits.filePages)
+      call.name(slot: random.below(Limits.tableSlots), entry: random.below(entries))
+    case .entries:
+      let rest = max(1, Int(options.boot.tableEntries) - call.entry)
+      call.times = UInt16(random.oneIn(3) ? rest : 1)
     case .times: call.times = random.oneIn(40) ? 1024 : 1
     case .flags(let allowed):
       for (_, flag) in CallFlags.named where allowed.contains(flag) {

@@ -79,7 +79,7 @@ struct Plan: Sendable {
   ) {
     target = (number - 1) % targets.count
     variant = targets[target].variant(&random)
-    boot = Self.boot(&random)
+    boot = Self.boot(variant.base.design.domains, &random)
     let turn = (number - 1) / targets.count
     let longest = min(
       SearchLimits.programCalls, SearchLimits.firstCalls + turn / SearchLimits.programsPerLength)
@@ -87,7 +87,7 @@ struct Plan: Sendable {
     schedule = Schedule(kind, &random)
   }
 
-  private static func boot(_ random: inout Random) -> Boot {
+  private static func boot(_ modelled: DomainSet, _ random: inout Random) -> Boot {
     var boot =
       switch random.below(4) {
       case 0: Boot()
@@ -106,6 +106,7 @@ struct Plan: Sendable {
     let domains = random.below(4)
     boot.devices = domains < 2 ? 0 : UInt8(1 + random.below(PagemapID.bootDevices))
     if domains == 3 { boot.files = 0 }
+    if modelled.contains(.iommu) { boot.tableEntries = [1, 2, 4, 512][random.below(4)] }
     return boot
   }
 }

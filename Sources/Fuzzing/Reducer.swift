@@ -118,6 +118,7 @@ package struct Cost: Comparable, Sendable {
     let boot = program.boot
     let bootSize =
       Int(boot.files) + Int(boot.filePages) + Int(boot.devicePages) + Int(boot.devices)
+      + Int(boot.tableEntries) - Int(Boot().tableEntries)
     parts = [
       program.callCount, program.preemptionCount, instructions.count,
       program.variant.repaired.members.count, cpus, boot == Boot() ? 0 : 1 + bootSize,
@@ -152,7 +153,8 @@ extension Call {
     case .value: value == 1 ? 0 : 256 + Int(value)
     case .size: Int(value)
     case .pages(let standard): pages == standard ? 0 : Limits.filePages + Int(pages)
-    case .times: Int(times) - 1
+    case .times, .entries: Int(times) - 1
+    case .iova: slot + entry
     case .flags: flags.rawValue.nonzeroBitCount
     }
   }

@@ -24,7 +24,7 @@ package struct ReductionTrial: Sendable {
 
   /// Trials of protocols as released, in turn.
   package init(of bases: [Protocol]) {
-    variants = bases.map { Variant($0) }
+    variants = bases.filter(\.isOfKernel).map { Variant($0) }
     var options = Generator.Options()
     options.boot.devices = 2
     generator = Generator(options)

@@ -58,6 +58,11 @@ extension Reducer {
       boot.devices = devices
       if attempt(boot) { break }
     }
+    if program.boot.tableEntries != Boot().tableEntries {
+      var boot = program.boot
+      boot.tableEntries = Boot().tableEntries
+      _ = attempt(boot)
+    }
     for pages in 1..<max(1, program.boot.devicePages) {
       var boot = program.boot
       boot.devicePages = pages
@@ -102,11 +107,21 @@ extension Reducer {
     case .mapping: [{ $0.mapping = MappingID(0) }, { $0.mapping = MappingID(2) }]
     case .handle, .cpu: []
     case .pagemap: [{ $0.pagemap = .pmem0 }, { $0.pagemap = .device0 }]
-    case .pfn: [{ $0.pfn = PFN(0) }, { $0.pfn = PFN(max(0, $0.pfn.position - 1)) }]
+    case .pfn:
+      [
+        { $0.pfn = PFN(0) }, { $0.pfn = PFN(Limits.devicePages) },
+        { $0.pfn = PFN(max(0, $0.pfn.position - 1)) },
+      ]
     case .value: [{ $0.value = 1 }]
     case .size: [{ $0.value = 0 }, { $0.value = 1 }]
     case .pages(let standard): [{ $0.pages = standard }, { $0.pages = 1 }]
     case .times: [{ $0.times = 1 }, { $0.times = 2 }]
+    case .iova:
+      [
+        { $0.name(slot: 0, entry: 0) }, { $0.name(slot: 0, entry: $0.entry) },
+        { $0.name(slot: $0.slot, entry: max(0, $0.entry - 1)) },
+      ]
+    case .entries: [{ $0.times = 1 }]
     case .flags(let allowed):
       CallFlags.named.filter { allowed.contains($0.flag) }.map { named in
         { $0.flags.remove(named.flag) }

@@ -93,7 +93,9 @@ extension Reducer {
     // A call that no longer yields a handle takes those that used it away.
     for line in program.lines.indices where line < program.lines.count {
       guard let call = program.lines[line].instruction?.call else { continue }
-      for operation in Procedure.operations where operation.plainness < call.operation.plainness {
+      let domains = program.variant.base.design.domains
+      for operation in Procedure.operations
+      where operation.plainness < call.operation.plainness && operation.isEnabled(in: domains) {
         let isReplaced = call.becoming(operation, freeHandle).contains {
           accept(replacing(line, by: $0))
         }
@@ -161,7 +163,7 @@ extension Procedure {
       switch parameter {
       // An address says whose.
       case .mm: !signature.parameters.contains(.address)
-      case .pages, .times, .flags: false
+      case .pages, .times, .flags, .entries: false
       default: true
       }
     }
@@ -247,11 +249,15 @@ extension Call {
       case .size: call.value = 0
       case .pages(let standard): call.pages = hasPages(own) ? pages : standard
       case .times: call.times = times
+      case .iova: call.name(slot: hasSlot(own) ? slot : 0, entry: hasSlot(own) ? entry : 0)
+      case .entries: call.times = hasSlot(own) ? times : 1
       case .flags(let allowed): call.flags = flags.intersection(allowed)
       }
     }
     return call
   }
+
+  private func hasSlot(_ signature: Signature) -> Bool { signature.parameters.contains(.iova) }
 
   private func hasPages(_ signature: Signature) -> Bool {
     signature.parameters.contains { if case .pages = $0 { true } else { false } }

@@ -13,6 +13,7 @@ package enum Workload {
     var options = Generator.Options()
     options.boot = .full
     options.cpus = Limits.cpus
+    options.domains = base.design.domains
     let generator = Generator(options)
     let machine = Machine(variant.rules, options.boot)
     var execution = RandomExecution(on: machine)

@@ -3,17 +3,25 @@
 extension Machine {
   /// memremap_pages() has run, the files of `boot` exist and are mapped into mm0.
   mutating func initialize(_ boot: Boot) {
+    iommu.entriesPerTable = boot.tableEntries
+    for offset in 0..<Limits.ramPages { freeRAMPage(PFN(Limits.devicePages + offset)) }
+    if rules.domains.contains(.memory) { mms[MMID(0)].isAlive = true }
+    if rules.domains.contains(.fsdax) { initializeDevices(boot) }
+    touchedPages = Bits()
+    touchedFiles = Bits()
+    eventCount = 0
+  }
+
+  private mutating func initializeDevices(_ boot: Boot) {
     for position in 0..<min(Int(boot.devicePages), Limits.devicePages) {
       initializeDevicePage(PFN(position))
       if rules.baseHoldsPagemap { ledger.take(.base, of: PFN(position)) }
       freeBlocks.insert(PFN(position))
     }
-    for offset in 0..<Limits.ramPages { freeRAMPage(PFN(Limits.devicePages + offset)) }
     (pgmap.state, pgmap.type) = (.live, .fsdax)
     pgmap.own = 1 + Int32(boot.devicePages)
     pgmap.references = pgmap.own
     for id in PagemapID.all where id != .pmem0 { bind(id, isBound: id.rawValue <= boot.devices) }
-    mms[MMID(0)].isAlive = true
     for position in 0..<min(Int(boot.files), Limits.files) {
       let file = FileID(position)
       files[file].isAlive = true
@@ -25,9 +33,6 @@ extension Machine {
       vma.pages = Bits(rawValue: 1 << UInt64(boot.filePages) - 1)
       mms[MMID(0)].vmas[MappingID(position)] = vma
     }
-    touchedPages = Bits()
-    touchedFiles = Bits()
-    eventCount = 0
   }
 }
 

@@ -81,6 +81,8 @@ package struct CPU: Sendable {
   package var hasInterruptsOff = false
   /// Spinlocks held; a CPU that holds any may not sleep.
   package var spinlocks: UInt8 = 0
+  /// The put under way has dropped the pin it was asked to drop; what is left is a reference.
+  package var droppedPin = false
   /// References taken for the length of this call only.
   package var transients: Int32 = 0
   /// Pgmap references this call has not put.

@@ -57,7 +57,9 @@ extension Machine {
 
   /// What one FOLL_PIN weighs: `try_grab_folio()`.
   @inline(__always)
-  mutating func pinWeight(of pfn: PFN) -> Int32 { pages[pfn].isHead ? 1 : Page.pinBias }
+  mutating func pinWeight(of pfn: PFN) -> Int32 {
+    pages[pfn].isHead || rules.pinsInListWords ? 1 : Page.pinBias
+  }
 
   /// `_pincount` of a large folio; small pages carry pins in the refcount.
   @inline(__always)

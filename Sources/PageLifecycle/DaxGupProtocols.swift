@@ -68,7 +68,8 @@ extension Protocol {
 
   private static let eraDBugs: [KnownBug] = {
     let inherited: [Rule] = [
-      .drainsBeforeUnbind, .writesReplaceHoles, .locksFaultPage, .grantsNoSlack,
+      .drainsBeforeUnbind, .writesReplaceHoles, .holdsEntryWhileUnmapping, .locksFaultPage,
+      .grantsNoSlack,
       .leavesMigratedOffLRU, .countsBeforeListing, .waitsForDeviceDAXUsers, .waitsForPagesInUse,
       .exitsPagemapLast, .rechecksPrivatePTE,
     ]

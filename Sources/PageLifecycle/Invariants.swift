@@ -7,15 +7,17 @@
 /// from, a function one of the kernel's, a number a commit.
 package enum Invariant: UInt8, CaseIterable, Sendable {
   case I1 = 1, I2 = 2, I3 = 3, I4 = 4, I5 = 5, I6 = 6, I7 = 7
+  case I8 = 8, I9 = 9
   case I10 = 10, I11 = 11, I12 = 12, I13 = 13, I14 = 14, I15 = 15, I16 = 16, I17 = 17
   case I18 = 18, I19 = 19, I20 = 20, I21 = 21, I22 = 22, I23 = 23
   case I24 = 24, I25 = 25, I27 = 27, I28 = 28, I29 = 29, I30 = 30, I32 = 32, I33 = 33, I34 = 34,
     I35 = 35
-  case I37 = 37, I39 = 39, I41 = 41, I42 = 42, I43 = 43, I44 = 44
+  case I36 = 36, I37 = 37, I39 = 39, I40 = 40, I41 = 41, I42 = 42, I43 = 43, I44 = 44
   case I45 = 45, I46 = 46, I47 = 47, I48 = 48, I49 = 49, I50 = 50, I51 = 51, I52 = 52, I53 = 53
   case I54 = 54
   case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
   case I61 = 61
+  case I62 = 62, I63 = 63, I64 = 64
 
   /// The sentence that must hold, and where it comes from.
   package var words: (statement: String, source: String) {
@@ -44,6 +46,20 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
     case .I6: ("A tail page has no references of its own.", "`prep_compound_tail()`")
     case .I7:
       ("At the end as many pins were released as acquired.", "NR_FOLL_PIN_ACQUIRED, _RELEASED")
+    case .I8:
+      (
+        """
+        The owner of a page table reads from its counter how many entries are live, whoever else \
+        looks at the page.
+        """, "seed 002"
+      )
+    case .I9:
+      (
+        """
+        A table that is linked has a count an owner of so many entries can have, and a page that \
+        is freed has its mapcount reset.
+        """, "seed 002: 2..513, `page_mapcount_reset()`"
+      )
     // Free and allocate
     case .I10:
       (
@@ -115,6 +131,11 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
     case .I34: ("nrpages is the number of pages that entries stand for.", "`fs/dax.c`")
     case .I35: ("After breaking layouts truncate finds no entry.", "bde708f1a65d")
     // Pins
+    case .I36:
+      (
+        "A page is pinned as often as somebody holds a pin of it: no other put takes one away.",
+        "seed 004"
+      )
     case .I37:
       (
         "A page with a pin is seen as pinned, and pins never weigh more than the refcount.",
@@ -125,6 +146,8 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
         "Whoever puts or unpins a page has got or pinned that page.",
         "`sanity_check_pinned_pages()`; the ledger"
       )
+    case .I40:
+      ("Where a page keeps its pins no list keeps its links.", "seed 004; `mm_types.h`")
     case .I41:
       ("A pinned anonymous page stays the page of the process that pinned it.", "70e806e4e645")
     case .I42:
@@ -181,6 +204,18 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
     case .I60: ("Sleepers sleep where wakers wake.", "K6.18 `wait_page_idle()`")
     // Address spaces
     case .I61: ("An address space that has ended has nothing resident.", "`check_mm()`")
+    // The page allocator
+    case .I62:
+      (
+        "A page of RAM that nobody holds any more is on the allocator's free list.",
+        "e320d3012d25; `__free_pages()`"
+      )
+    case .I63:
+      (
+        "A page table that is freed is linked nowhere, has no live entry, and no IOTLB knows it.",
+        "seed 002: `iommu_iotlb_sync()` before the pages go"
+      )
+    case .I64: ("Nobody looks into an inode that is gone.", "dax: Don't access a freed inode")
     }
   }
 }
@@ -199,6 +234,7 @@ extension Invariant {
     switch self {
     case .I7, .I17, .I22, .I24, .I32, .I35, .I42, .I44, .I45, .I52, .I53: false
     case .I23, .I55, .I56, .I57, .I58, .I59, .I60, .I61: false
+    case .I8, .I9, .I36, .I62: false
     default: true
     }
   }
@@ -224,8 +260,10 @@ extension Machine {
   mutating func expectedReferences(of pfn: PFN) -> Int32 {
     let held = ledger[pfn]
     let mapWeight: Int32 = countsMappings(of: pfn) ? 1 : 0
-    let pinWeight: Int32 = pages[pfn].isHead ? 1 : Page.pinBias
-    let migrating = held[.migration] + held[.isolation] + held[.faultPage] + held[.driver]
+    let isLight = pages[pfn].isHead || rules.pinsInListWords
+    let pinWeight: Int32 = isLight ? 1 : Page.pinBias
+    let migrating =
+      held[.migration] + held[.isolation] + held[.faultPage] + held[.driver]
     return idleCount(of: pfn) + (held[.map] + held[.gather]) * mapWeight + held[.fault]
       + held[.get] + held[.speculative] + held[.pin] * pinWeight + migrating
       + held[.entry] + held[.base]
@@ -249,15 +287,22 @@ extension Machine {
       guard !held.isInUse else { return (.I14, blame(forExtra: held)) }
     }
     guard held[.entry] <= 1 else { return (.I30, Blame(.extra, .entry)) }
-    let expected = expectedReferences(of: pfn)
+    var expected = expectedReferences(of: pfn)
+    var isTable = false
+    if !rules.domains.isSubset(of: .kernel) {
+      if let found = violationOfPins(at: pfn) { return found }
+      isTable = iommu.tables.contains(pfn)
+      if isTable { expected += countedAsReferences(pfn) }
+    }
     guard refcount == expected else {
       return (.I1, blame(forDifference: refcount - expected, of: pfn))
     }
-    if mapcountIsSettled {
+    // Who never maps a page to user space may use the word for something else.
+    if mapcountIsSettled && !isTable {
       let mappings = countsMappings(of: pfn) ? held[.map] : 0
       guard pages[pfn].mapcount == mappings else { return (.I4, Blame(.missing, .map)) }
     }
-    guard pages[pfn].mapcount <= refcount else { return (.I5, Blame(.missing, .map)) }
+    guard pages[pfn].mapcount <= refcount || isTable else { return (.I5, Blame(.missing, .map)) }
     if pages[pfn].type == .fsdax {
       let isOwned =
         pages[pfn].word1 == .pgmap
@@ -269,13 +314,13 @@ extension Machine {
     if ledger.migrationEntries[pfn] != 0 {
       guard pages[pfn].flags.contains(.locked), refcount > 0 else { return (.I51, nil) }
     }
-    if held[.pin] != 0 {
+    if held[.pin] != 0 && !rules.pinsInListWords {
       let isSeen =
         pages[pfn].isHead
         ? pages[pfn].pincount >= held[.pin] : refcount >= held[.pin] * Page.pinBias
       guard isSeen else { return (.I37, Blame(.missing, .pin)) }
     }
-    return nil
+    return isTable ? violation(ofTable: pfn) : nil
   }
 
   private func blame(forDifference difference: Int32, of pfn: PFN) -> Blame {
@@ -330,160 +375,5 @@ extension Machine {
       guard entry.kind == .page else { return (.I25, pfn) }
     }
     return nil
-  }
-}
-
-// MARK: Of what a step did
-
-extension Machine {
-  mutating func violation(by event: Event) -> (Invariant, Subject, Blame?)? {
-    switch event {
-    case .blockFreed(let pfn, let file, let index):
-      let held = ledger[owner(of: pfn)]
-      if held.isInUse { return (.I27, .page(pfn), blame(forExtra: held)) }
-      if files[file].entry(at: index).kind == .page { return (.I27, .page(pfn), nil) }
-      if hasStaleTranslation(of: pfn) {
-        return (.I27, .page(pfn), Blame(.foreign, .gather))
-      }
-      return nil
-    case .mappingChanged(let pfn, _):
-      let isIdle = pages[pfn].refcount == rules.idleCount
-      return isIdle ? nil : (.I24, .page(pfn), blame(forExtra: ledger[pfn]))
-    case .wentIdle(let pfn):
-      for position in 0..<Limits.cpus {
-        let wait = cpus[CPUID(position)].wait
-        guard wait.kind == .pageIdle, wait.object == pfn.rawValue, !wait.isWoken else { continue }
-        let isMisplaced = wait.isKeyedByRefcount != rules.waitsOnRefcount
-        return (isMisplaced ? .I60 : .I55, .page(pfn), nil)
-      }
-      return nil
-    case .grabbed(let pfn, let mm, let mapping, let page):
-      let pte = mms[mm].vmas[mapping].ptes[page]
-      return pte.kind == .page && pte.pfn == pfn ? nil : (.I43, .page(pfn), nil)
-    case .longtermGrabbed(let pfn):
-      let mustMove = pages[pfn].type == .fsdax || pages[pfn].type == .coherent
-      return mustMove ? (.I42, .page(pfn), Blame(.foreign, .pin)) : nil
-    case .read(let value, let expected, let pfn):
-      return value == expected ? nil : (.I54, pfn.isNone ? .pagemap : .page(pfn), nil)
-    case .memoryFailureMissed(let pfn):
-      let isAssociated = files.indices.contains { file in
-        (0..<Limits.filePages).contains { index in
-          let entry = files[file].entry(at: PageIndex(index))
-          return entry.kind == .page && entry.pfn == pfn
-        }
-      }
-      return isAssociated ? (.I32, .page(pfn), nil) : nil
-    case .pagemapDrained(let id):
-      for position in id.pages where ledger[PFN(position)].isInUse {
-        return (.I18, .page(PFN(position)), blame(forExtra: ledger[PFN(position)]))
-      }
-      return pagemaps[id].lookups == 0 ? nil : (.I20, .pagemap, nil)
-    case .pagemapLookedUpAfterExit: return (.I21, .pagemap, nil)
-    case .vanishedPageUsed(let pfn): return (.I19, .page(pfn), nil)
-    case .zeroEntryDereferenced(let file): return (.I33, .file(file), nil)
-    case .unzappedEntryDeleted(let pfn): return (.I29, .page(pfn), Blame(.extra, .entry))
-    case .mappedWithoutReference(let pfn): return (.I2, .page(pfn), Blame(.missing, .map))
-    case .entryFoundAfterBreak(let file): return (.I35, .file(file), nil)
-    case .entryReleased(let file, let index):
-      return hasForgottenWaiter(file, index) ? (.I57, .file(file), nil) : nil
-    case .sleptUnderSpinlock: return (.I59, .task(current), nil)
-    case .retriedTooOften: return (.I58, .task(current), nil)
-    case .callEnded:
-      if cpus[current].transients != 0 { return (.I44, .task(current), nil) }
-      return cpus[current].lookups == 0 ? nil : (.I20, .pagemap, nil)
-    case .resurrected(let pfn): return (.I2, .page(pfn), Blame(.extra, .get))
-    case .addressSpaceEnded(let mm):
-      let isEmpty = mms[mm].residentFilePages == 0 && mms[mm].residentAnonPages == 0
-      return isEmpty ? nil : (.I61, .task(current), nil)
-    case .pinnedWritten(let pfn): return (.I41, .page(pfn), Blame(.foreign, .pin))
-    default: return violation(byDevice: event)
-    }
-  }
-
-  /// Of what a step did to pages of devices, and in migrations.
-  private mutating func violation(byDevice event: Event) -> (Invariant, Subject, Blame?)? {
-    switch event {
-    case .listedTwice(let pfn): return (.I12, .page(pfn), nil)
-    case .writtenAfterFree(let pfn): return (.I13, .page(pfn), nil)
-    case .gotFreePage(let pfn): return (.I14, .page(pfn), Blame(.extra, .speculative))
-    case .usedWithoutReference(let pfn):
-      let isGone = ledger.listed.contains(pfn) || !ledger[pfn].isHeld
-      return isGone ? (.I14, .page(pfn), nil) : nil
-    case .handedOut(let pfn):
-      let page = pages[pfn]
-      let held = ledger[pfn]
-      let passing = held[.speculative] + held[.migration] + held[.base]
-      let isFresh =
-        page.refcount == 1 + passing && page.mapcount == 0 && page.mapping == .none
-      return isFresh ? nil : (.I15, .page(pfn), nil)
-    case .freedWithoutOwner(let pfn): return (.I16, .page(pfn), nil)
-    case .unchargedOnLRU(let pfn): return (.I17, .page(pfn), nil)
-    case .allocatedFromDying: return (.I22, .pagemap, nil)
-    case .acceptedForMigration(let pfn), .migrated(let pfn):
-      return foreignHolder(of: pfn).map { (.I45, .page(pfn), Blame(.foreign, $0)) }
-    case .unlocked(let pfn):
-      return isLockedToMove(pfn) ? (.I47, .page(pfn), nil) : nil
-    case .migrationEnded(let source, let destination):
-      if destination.isNone { verdict.pagesStayed += 1 } else { verdict.pagesMoved += 1 }
-      if source.isNone { return nil }
-      if ledger.migrationEntries[source] != 0 { return (.I49, .page(source), nil) }
-      let hasLeft = destination.isNone || (ledger[source][.map] == 0 && pages[source].mapcount == 0)
-      return hasLeft ? nil : (.I48, .page(source), Blame(.foreign, .map))
-    case .privatePageMapped(let pfn): return (.I50, .page(pfn), nil)
-    case .collected(let pfn, let pagemap, let flags):
-      return isSelectable(pfn, pagemap, flags) ? nil : (.I52, .page(pfn), nil)
-    case .restored(let pte, let before):
-      return pte.isWritable == before.isWritable ? nil : (.I53, .page(pte.pfn), nil)
-    default: return nil
-    }
-  }
-
-  /// Who holds a page besides the migration of the running CPU.
-  private func foreignHolder(of pfn: PFN) -> Holder? {
-    let held = ledger[pfn]
-    let own: Int32 = pfn == migration.faultPage ? 1 : 0
-    if held[.faultPage] > own { return .faultPage }
-    if held[.migration] + held[.isolation] > 1 { return .migration }
-    return [Holder.pin, .get, .speculative, .map, .gather].first { held[$0] != 0 }
-  }
-
-  /// Whether a migration in progress has a slot that says so.
-  private mutating func isMoving(_ isWanted: (Migration.Slot) -> Bool) -> Bool {
-    for cpu in cpus.indices {
-      for position in 0..<Int(cpus[cpu].migration.count)
-      where isWanted(cpus[cpu].migration.slots[position]) {
-        return true
-      }
-    }
-    return false
-  }
-
-  private mutating func isLockedToMove(_ pfn: PFN) -> Bool {
-    isMoving { slot in
-      (slot.source == pfn && slot.hasLockedSource)
-        || (slot.destination == pfn && slot.hasLockedDestination)
-    }
-  }
-
-  /// A page is on its way to a frame that is mapped, and so is the one it comes from.
-  private mutating func isSourceMapped(of destination: PFN) -> Bool {
-    var source = PFN.none
-    _ = isMoving { slot in
-      guard slot.hasLockedSource && slot.destination == destination else { return false }
-      source = slot.source
-      return true
-    }
-    return !source.isNone && ledger[source][.map] != 0
-  }
-
-  private func isSelectable(_ pfn: PFN, _ pagemap: PagemapID, _ flags: CallFlags) -> Bool {
-    switch pages[pfn].type {
-    case .system: flags.contains(.selectSystem)
-    case .devicePrivate:
-      flags.contains(.selectPrivate) && PagemapID(of: pfn)?.device == pagemap
-    case .coherent:
-      flags.contains(rules.coherentSelect) && PagemapID(of: pfn)?.device == pagemap
-    default: false
-    }
   }
 }

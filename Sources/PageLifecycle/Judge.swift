@@ -61,6 +61,8 @@ extension Machine {
       let mm = MMID(rawValue: lock.index)
       touchedPages.rawValue |= deferredPages[mm].rawValue
       deferredPages[mm] = Bits()
+    } else if lock.kind == .iommu || lock.kind == .zone {
+      if lock.kind == .iommu { touchedPages.rawValue |= iommu.tables.rawValue }
     } else {
       let file = FileID(rawValue: lock.index)
       if deferredFiles.contains(file) {
@@ -135,6 +137,7 @@ extension Machine {
         report(.I11, .page(pfn), nil)
       }
     }
+    judgeAllocator()
   }
 
   /// What must be true once everything was released, unmapped, evicted and unbound.

@@ -14,7 +14,7 @@ package enum Holder: UInt8, CaseIterable, Sendable {
   case pin
   /// Lock-free: taken first, checked afterwards.
   case speculative
-  /// The reference a driver's allocator gave to its first user.
+  /// The reference an allocator gave to its first user: a driver's, or `alloc_pages()`.
   case driver
   /// Taken by migrate_vma for a page it collected.
   case migration
@@ -86,6 +86,11 @@ package struct Ledger: Sendable {
   package var idle = Bits<PFN>()
   /// Page-table entries that name a page on its way.
   package var migrationEntries = PerPage<UInt8>(repeating: 0)
+
+  /// Pages of blocks that `alloc_pages()` handed out and nobody has begun to give back.
+  var blocks = Bits<PFN>()
+  /// What is counted of the tables of an IOMMU.
+  package internal(set) var tables = Tables()
 
   /// A page whose holder gave back what it did not have; the judge clears it.
   var overdrawn = PFN.none

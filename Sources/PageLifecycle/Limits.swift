@@ -36,6 +36,9 @@ package enum Limits {
   package static let driverPages = 12
   /// Those of them in the first chunk.
   package static let firstChunkPages = 8
+  /// Slots of an IOMMU's root, and the most entries of a table below one.
+  package static let tableSlots = InlineArray<2, PFN>.count
+  package static let tableEntries = 512
   static let firstDriverPage = devicePages + ramPages
   /// Pages of the device-dax device, and of the peer-to-peer pool.
   package static let smallPages = 4
@@ -72,6 +75,6 @@ package enum Limits {
     ("handlePages", handlePages), ("pagesPerPMD", pagesPerPMD),
     ("times", times), ("stackDepth", stackDepth), ("queuedCalls", queuedCalls),
     ("violations", violations), ("retries", retries), ("steps", steps),
-    ("blockChoices", blockChoices),
+    ("blockChoices", blockChoices), ("tableSlots", tableSlots), ("tableEntries", tableEntries),
   ]
 }

@@ -32,6 +32,10 @@ package struct LockID: Equatable, Hashable, Sendable {
     case driver
     /// `mapping->i_mmap_rwsem`: which VMAs map a file, or a device.
     case mappingTree
+    /// `pgd_lock` of an IOMMU domain; a spinning reader-writer lock.
+    case iommu
+    /// `zone->lru_lock`, or the lock the proposal of 2018 added; a spinlock.
+    case zone
   }
   package var rawValue: UInt8
   package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -39,7 +43,12 @@ package struct LockID: Equatable, Hashable, Sendable {
   init(_ kind: Kind, _ index: UInt8) { rawValue = kind.rawValue << 4 | index }
   package var kind: Kind { Kind(rawValue: rawValue >> 4) ?? .inode }
   package var index: UInt8 { rawValue & 15 }
-  var isSpinlock: Bool { kind == .pageTable || kind == .pages || kind == .driver }
+  var isSpinlock: Bool {
+    switch kind {
+    case .pageTable, .pages, .driver, .iommu, .zone: true
+    case .inode, .mmap, .invalidate, .mappingTree: false
+    }
+  }
 
   static func inode(_ file: FileID) -> Self { Self(.inode, file.rawValue) }
   static func invalidate(_ file: FileID) -> Self { Self(.invalidate, file.rawValue) }
@@ -47,6 +56,8 @@ package struct LockID: Equatable, Hashable, Sendable {
   static func mappingTree(_ vma: VMA) -> Self { Self(.mappingTree, vma.file.rawValue & 3) }
   static func mappingTree(_ file: FileID) -> Self { Self(.mappingTree, file.rawValue & 3) }
   static func driver(_ pagemap: PagemapID) -> Self { Self(.driver, pagemap.device.rawValue) }
+  static let iommu = Self(.iommu, 0)
+  static let zone = Self(.zone, 0)
   static func mmap(_ mm: MMID) -> Self { Self(.mmap, mm.rawValue) }
   static func pageTable(_ mm: MMID) -> Self { Self(.pageTable, mm.rawValue) }
 }
@@ -62,6 +73,8 @@ extension Machine {
       case .pageTable: mms[MMID(rawValue: lock.index)].pageTableLock
       case .driver: pagemaps[PagemapID(rawValue: lock.index)].lock
       case .mappingTree: mappingTrees[Int(lock.index)]
+      case .iommu: iommu.lock
+      case .zone: zoneLock
       }
     }
     @inline(__always) _modify {
@@ -73,6 +86,8 @@ extension Machine {
       case .pageTable: yield &mms[MMID(rawValue: lock.index)].pageTableLock
       case .driver: yield &pagemaps[PagemapID(rawValue: lock.index)].lock
       case .mappingTree: yield &mappingTrees[Int(lock.index)]
+      case .iommu: yield &iommu.lock
+      case .zone: yield &zoneLock
       }
     }
   }

@@ -8,6 +8,8 @@ package struct Boot: Equatable, Hashable, Sendable {
   package var filePages: UInt8 = 4
   /// Blocks the file system has.
   package var devicePages: UInt8 = 8
+  /// Entries of one IOMMU page table.
+  package var tableEntries: UInt16 = 4
   /// Devices bound beside the file system's: d0 with private pages, d1 with coherent ones, a
   /// device-dax device, a peer-to-peer pool.
   package var devices: UInt8 = 0
@@ -23,6 +25,8 @@ package struct Boot: Equatable, Hashable, Sendable {
       case .fsdax: files > 0 || devices == 0
       case .memory: true
       case .device: devices > 0
+      // Whether there are any is the protocol's business.
+      case .buddy, .iommu, .lru: true
       }
     }
   }
@@ -48,6 +52,7 @@ package enum Event: Equatable, Sendable {
   case zeroEntryDereferenced(FileID)
   case entryFoundAfterBreak(FileID)
   case unzappedEntryDeleted(PFN)
+  case freedInodeUsed(FileID)
   case mappedWithoutReference(PFN)
   case entryReleased(FileID, PageIndex)
   case sleptUnderSpinlock
@@ -72,6 +77,12 @@ package enum Event: Equatable, Sendable {
   case unlocked(PFN)
   case migrationEnded(PFN, PFN)
   case restored(PTE, before: PTE)
+  case returned(PFN)
+  case freedUnclean(PFN)
+  case tableFreed(PFN)
+  case tableUnhooked(PFN, live: Bool)
+  case lostTableUsed(PFN)
+  case listWordWritten(PFN)
 }
 
 /// The whole modelled machine: a value, so a snapshot is an assignment.
@@ -106,6 +117,14 @@ package struct Machine: Sendable {
   /// Pages that drivers were told to hand out next.
   var pageChoices = InlineArray<8, PFN>(repeating: .none)
   var pageChoiceCount: UInt8 = 0
+  /// The page tables of an IOMMU.
+  package internal(set) var iommu = PageTables()
+  /// Pages that were put on an LRU list and not freed since, and those of them that somebody took
+  /// off it for a while.
+  package internal(set) var lruPages = Bits<PFN>()
+  package internal(set) var isolatedPages = Bits<PFN>()
+  /// The locks of the zone: of its LRU lists and of what shares their words.
+  var zoneLock = RWLock()
   /// The staged end has begun: lasting holders let go.
   package var isEnding = false
 

@@ -113,6 +113,10 @@ package enum Parameter: Equatable, Sendable {
   case times
   /// Optional words.
   case flags(CallFlags)
+  /// `iova0:3`: an entry below a slot of an IOMMU's root.
+  case iova
+  /// `entries=N`, optional: so many of them in one step.
+  case entries
 }
 
 /// A part of the machine that a program may do without.
@@ -123,6 +127,12 @@ package enum Domain: UInt8, CaseIterable, Sendable {
   case fsdax
   /// Devices with pages of their own, and the anonymous memory they migrate.
   case device
+  /// Blocks of the page allocator, and who frees them.
+  case buddy
+  /// Page tables of an IOMMU.
+  case iommu
+  /// LRU lists, and pins that are kept where the lists are.
+  case lru
 }
 
 /// How a program calls an operation; parser, printer, binary form, generator and `list` read it.
@@ -135,6 +145,8 @@ package struct Signature: Sendable {
   package var weight = 4
   /// What has to be modelled for it.
   package var domain = Domain.memory
+  /// Further domains that give it something to work on.
+  package var otherDomains: DomainSet = []
   package var summary: String
 }
 

@@ -44,6 +44,8 @@ package enum Mapping: UInt8, Sendable {
 /// What word 1 of `struct page` holds now: `lru.next`, `pgmap` and `compound_head` share it.
 package enum Word1: UInt8, Sendable {
   case lru, pgmap, compoundHead, buddy
+  /// `dma_pinned_flags`: the page is pinned, and was on no LRU list, or was taken off it.
+  case dmaPinned, dmaPinnedWasLRU
 }
 
 package struct PageFlags: OptionSet, Sendable {
@@ -80,7 +82,8 @@ package struct Page: Sendable {
   /// The head page while `word1` is a compound head.
   package internal(set) var head = PFN.none
   package internal(set) var flags: PageFlags = []
-  /// `zone_device_data`: the next page of the driver's free list.
+  /// `zone_device_data`: the next page of the driver's free list.  Word 2 is `lru.prev`, too, and
+  /// was to be `dma_pinned_count`.
   package internal(set) var zoneDeviceData = PFN.none
   package internal(set) var type = MemoryType.invalid
   /// The struct page is there: its pgmap has not been unmapped.

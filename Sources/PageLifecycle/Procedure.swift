@@ -27,6 +27,11 @@ package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
   case migrate, migrateCollect, migrateUnmap, migrateCopy, migratePages, migrateFinalize
   case restoreEntries, privateFault, deviceDAXFault, deviceAlloc
   case holdEntry, releaseEntry
+  // Later, so that the numbers of those above stay.
+  case allocPages, folioAlloc, freePages
+  case iommuMap, iommuUnmap
+  case getPage, pinPage, lruAdd, isolatePage
+  case dropStoredPin
 }
 
 extension Procedure {
@@ -77,6 +82,14 @@ extension Procedure {
     case .privateFault: PrivateFault.self
     case .deviceDAXFault: DeviceDAXFault.self
     case .deviceAlloc: DeviceAlloc.self
+    case .allocPages, .folioAlloc: AllocPages.self
+    case .freePages: FreePages.self
+    case .iommuMap: IOMMUMap.self
+    case .iommuUnmap: IOMMUUnmap.self
+    case .getPage, .pinPage: PinPage.self
+    case .lruAdd: LRUAdd.self
+    case .isolatePage: IsolatePage.self
+    case .dropStoredPin: DropStoredPin.self
     case .handleFault: HandleFault.self
     case .daxFaultIO: DaxFault.self
     case .zapRange: ZapRange.self
@@ -155,6 +168,22 @@ extension Procedure {
     case .killPage: KillPage.resume(&m)
     case .holdEntry: HoldEntry.resume(&m)
     case .releaseEntry: ReleaseEntry.resume(&m)
+    default: resumeOfSeeds(&m)
+    }
+  }
+
+  /// ``resume(_:)`` of procedures of page tables, blocks and pins beside lists.
+  private func resumeOfSeeds(_ m: inout Machine) -> Progress {
+    switch self {
+    case .allocPages, .folioAlloc: AllocPages.resume(&m)
+    case .freePages: FreePages.resume(&m)
+    case .iommuMap: IOMMUMap.resume(&m)
+    case .iommuUnmap: IOMMUUnmap.resume(&m)
+    case .getPage, .pinPage: PinPage.resume(&m)
+    case .lruAdd: LRUAdd.resume(&m)
+    case .isolatePage: IsolatePage.resume(&m)
+    case .dropStoredPin: DropStoredPin.resume(&m)
+    default: preconditionFailure("a procedure without steps")
     }
   }
 }

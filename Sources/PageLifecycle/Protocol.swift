@@ -71,6 +71,25 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case dropsRemovedPages
   case unmapsEverywhere
   case locksDestination
+  case holdsEntryWhileUnmapping
+  case putsPagemapOnce
+  case putsPagesBeforeWaiting
+  case wakesAllOfReplaced
+  case rereadsMappingAfterSleep
+  // Page tables of an IOMMU
+  case countsEntriesApart
+  case bumpsWhileUpgrading
+  case retestsAfterUpgrade
+  case resetsMapcount
+  case flushesBeforeTableFree
+  // Blocks of the page allocator
+  case freesSubBlocks
+  case readsHeadFirst
+  // Pins and lists
+  case pinsOnlyFromLRU
+  case looksBeforeUnpinning
+  case dropsPinsApart
+  case countsPins
 }
 
 package struct RuleInfo: Sendable {
@@ -166,6 +185,10 @@ package struct Rules: Sendable, Equatable {
   package var entryPagemap = EntryPagemap.never
   /// ext4 breaks layouts before it looks whether a punch lies beyond the end of the file.
   package var breaksBeyondEnd = true
+  /// What is modelled: operations of other domains are no part of its programs.
+  package var domains = DomainSet.kernel
+  /// Pins are kept in the words of `struct page` that link it into a list.
+  package var pinsInListWords = false
   /// The rules this kernel obeys.
   package var obeyed = RuleSet.all
   /// Invariants this era does not promise.
@@ -174,12 +197,12 @@ package struct Rules: Sendable, Equatable {
 
 /// A set of invariants, one bit each.
 package struct InvariantSet: Sendable, Equatable {
-  package var rawValue: UInt64 = 0
+  package var rawValue: UInt128 = 0
   package init(_ invariants: [Invariant] = []) {
-    for invariant in invariants { rawValue |= 1 << UInt64(invariant.rawValue) }
+    for invariant in invariants { rawValue |= 1 << UInt128(invariant.rawValue) }
   }
   @inline(__always)
   package func contains(_ invariant: Invariant) -> Bool {
-    rawValue & (1 << UInt64(invariant.rawValue)) != 0
+    rawValue & (1 << UInt128(invariant.rawValue)) != 0
   }
 }

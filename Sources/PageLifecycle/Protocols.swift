@@ -38,7 +38,7 @@ package struct Protocol: Sendable, Equatable {
 extension Protocol {
   /// Add a protocol here; command line, tests and campaign read this list.
   package static let all: [Protocol] =
-    [v6_1, v6_12, v6_18, v5_18, v5_17, zoneDevice2021] + daxGup
+    [v6_1, v6_12, v6_18, v5_18, v5_17, zoneDevice2021] + daxGup + ofSeeds
 
   static let v5_18 = Protocol(
     name: "v5.18",
@@ -90,6 +90,7 @@ extension Protocol {
     knownBugs: [
       KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3"),
       KnownBug(.writesReplaceHoles, "found by pagefuzz, in no recording"),
+      KnownBug(.holdsEntryWhileUnmapping, "found by pagefuzz, in no recording"),
       KnownBug(.wakesWhenOnlyMapped, "found by pagefuzz, then seen in 32 recorded sequences"),
       KnownBug(.sleepsOnFaultPageLock, "a69d1ab971a6"),
       KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
@@ -151,6 +152,7 @@ extension Protocol {
     KnownBug(.waitsAtEviction, "0e2f80afcfa6, fixed in v6.15"),
     KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 6.12"),
     KnownBug(.writesReplaceHoles, "found by pagefuzz, in no recording"),
+    KnownBug(.holdsEntryWhileUnmapping, "found by pagefuzz, in no recording"),
     KnownBug(.locksFaultPage, "1afaeb8293c9, fixed in v6.15"),
     KnownBug(.grantsNoSlack, "read in 5.19 to 6.12"),
     KnownBug(.leavesMigratedOffLRU, "41cddf83d8b0, fixed in v6.14"),

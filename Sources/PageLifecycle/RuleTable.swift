@@ -326,6 +326,32 @@ extension Rule {
           "M-DSTUNLOCK", "a driver leaves the new frame of a page locked until it is mapped",
           [.I47], "dmirror_migrate_alloc_and_copy()"
         )
+      case .holdsEntryWhileUnmapping:
+        (
+          "M-HOLEZAP", "a write keeps a hole's entry locked until nobody maps the zero page",
+          [.I54], "found by pagefuzz; the order in invalidate_inode_pages2_range()"
+        )
+      case .putsPagemapOnce:
+        (
+          "M-PGMAPDBL", "gup puts its cached pgmap reference once",
+          [.I20, .I18, .I19], "`get_dev_pagemap()` hands the cached one back"
+        )
+      case .putsPagesBeforeWaiting:
+        (
+          "M-FINALPUT", "memunmap_pages() waits after it has put each page, not before",
+          [.I18, .I19, .I20, .I1], "50f44ee7248a"
+        )
+      case .wakesAllOfReplaced:
+        (
+          "M-HOLEWAKE", "who replaces an entry by one of another lock wakes all its waiters",
+          [.I57, .I56], "dax: fix deadlock with DAX 4k holes"
+        )
+      case .rereadsMappingAfterSleep:
+        (
+          "M-FREEDINODE", "memory_failure() finds the file again after it slept for its entry",
+          [.I64], "dax: Don't access a freed inode"
+        )
+      default: infoOfSeeds
       }
     return RuleInfo(rule: self, bug: bug, meaning: meaning, breaks: breaks, source: source)
   }
@@ -352,12 +378,13 @@ package struct Specimen: Sendable {
 extension Rule {
   /// Whether breaking the rule changes anything under a design.
   package func isMeaningful(in design: Rules) -> Bool {
-    switch self {
+    guard design.domains.isSuperset(of: .kernel) else { return isMeaningful(inSeed: design) }
+    return switch self {
     case .rescansAfterSleeping, .deletesEntriesInBreak: design.breakDeletesEntries
     // Later designs find busy pages by deleting every entry anyway.
     case .scansUnmappedFiles: !design.breakDeletesEntries
     case .wakesOnBulkRelease, .wakesOnUnpin: design.idleCount == 1
-    case .putsPagemapOnEveryPath: design.gupTakesPagemap
+    case .putsPagemapOnEveryPath, .putsPagemapOnce: design.gupTakesPagemap
     case .splitsFolioOnDelete: design.hasLargeFolios
     case .ignoresZeroEntries, .getsBeforeMapping, .wakesWhenOnlyMapped: design.countsMappings
     case .takesEntryReferenceOnce, .tagsWhenDropped, .refaultTakesReference,
@@ -366,7 +393,7 @@ extension Rule {
     case .mappingsHold: design.countsMappings
     case .callsOnlyOwnPageFree: design.genericCount == 0
     case .refusesFreePages: design.driverCount != 0
-    case .drainsDriverBeforeUnbind: design.baseHoldsPagemap
+    case .drainsDriverBeforeUnbind, .putsPagesBeforeWaiting: design.baseHoldsPagemap
     case .waitsForPagesInUse, .waitsForDeviceDAXUsers: !design.baseHoldsPagemap
     case .drawsOneReference: design.driverCount != 0 && design.driverBase == 0
     case .movesBeforeLongterm, .callsPageFree: design.hasCoherent
@@ -378,7 +405,7 @@ extension Rule {
     case .countsFirstReference, .dropsPagemapAtLastPut: design.entryPagemap == .perFolio
     case .countsBeforeListing:
       (design.poolCount != 0 || design.driverCount != 0) && !design.baseHoldsPagemap
-    default: true
+    default: rawValue < Rule.countsEntriesApart.rawValue
     }
   }
 }

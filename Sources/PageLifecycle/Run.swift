@@ -248,7 +248,8 @@ package struct Run: Sendable {
         let handle = HandleID(cursor)
         cursor += 1
         guard machine.handles[handle].state == .held else { continue }
-        var call = Call(.putPages)
+        let isBlock = machine.holdsBlock(handle)
+        var call = Call(isBlock ? .freePages : .putPages)
         call.handle = handle
         return .some(call)
       }

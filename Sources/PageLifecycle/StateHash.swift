@@ -65,7 +65,26 @@ extension Machine {
     for id in pagemaps.indices where id.device == id || pagemaps[id].type != .invalid {
       hash ^= digest(id)
     }
+    if !rules.domains.isSubset(of: .kernel) { hash ^= digestOfSeeds() }
     return hash ^ rest.value
+  }
+
+  /// The state of domains that released kernels' protocols are without.
+  private mutating func digestOfSeeds() -> UInt64 {
+    var digest = Digest(7, 0)
+    for lock in [iommu.lock, zoneLock] {
+      digest.mix(UInt64(lock.writer) | UInt64(lock.readers.rawValue) << 8)
+    }
+    for slot in 0..<2 {
+      digest.mix(UInt64(iommu.roots[slot].rawValue))
+      for word in 0..<8 { digest.mix(iommu.present[slot].words[word]) }
+      digest.mix(Int32(ledger.tables.counted[slot]))
+      digest.mix(Int32(ledger.tables.upgrading[slot]))
+    }
+    for pages in [iommu.unflushed, iommu.tables, ledger.blocks, lruPages, isolatedPages] {
+      digest.mix(pages.rawValue)
+    }
+    return digest.value
   }
 
   private mutating func digest(_ id: PagemapID) -> UInt64 {
@@ -172,7 +191,7 @@ extension Machine {
     var digest = Digest(5, cpu.position)
     digest.mix(
       state.depth, state.retries,
-      (state.isSignalled ? 1 : 0) | (state.retriesAlone ? 0 : 2),
+      (state.isSignalled ? 1 : 0) | (state.retriesAlone ? 0 : 2) | (state.droppedPin ? 4 : 0),
       state.hasInterruptsOff ? 1 : 0)
     digest.mix(
       state.wait.kind.rawValue, state.wait.object, state.wait.mode.rawValue, state.wait.ticket)

@@ -50,7 +50,8 @@ extension Protocol {
 
   private static let inherited: [Rule] = [
     .scansUnmappedFiles, .examinesLockedEntries, .waitsAtEviction, .drainsBeforeUnbind,
-    .writesReplaceHoles, .locksFaultPage, .leavesMigratedOffLRU, .waitsForDeviceDAXUsers,
+    .writesReplaceHoles, .holdsEntryWhileUnmapping, .locksFaultPage, .leavesMigratedOffLRU,
+    .waitsForDeviceDAXUsers,
     .waitsForPagesInUse, .exitsPagemapLast, .rechecksPrivatePTE,
   ]
 }

@@ -20,6 +20,10 @@ package struct Assertion: Equatable, Sendable {
     case ref, map
     /// References the ledger knows: FOLL_PIN, FOLL_GET, and page-table entries.
     case pins, gets, mapped
+    /// Entries that are live in a page table, and how many its owner reads from its counter.
+    case entries, counted
+    /// Pins that the words of the page tell of.
+    case stored
     /// `page->mapping`.
     case mapping
     /// The byte that stands for the page's contents.
@@ -77,7 +81,9 @@ package struct Assertion: Equatable, Sendable {
 extension Assertion.Subject {
   /// The keys that mean something for it.
   package var keys: [Assertion.Key] {
-    let words: [Assertion.Key] = [.ref, .map, .pins, .gets, .mapped, .mapping, .data]
+    let words: [Assertion.Key] = [
+      .ref, .map, .pins, .gets, .mapped, .mapping, .data, .entries, .counted, .stored,
+    ]
     return switch self {
     case .filePage: words + [.block, .entry]
     case .page: words
@@ -140,6 +146,9 @@ extension Machine {
     case .mapped: .number(ledger[pfn][.map])
     case .mapping: .mapping(pages[pfn].mapping)
     case .data: .number(Int32(memory[pfn]))
+    case .entries: liveEntries(of: pfn).map { .number($0) } ?? .missing
+    case .counted: iommu.slot(of: pfn).map { _ in .number(countedEntries(of: pfn)) } ?? .missing
+    case .stored: .number(pinsTold(by: pfn))
     default: .missing
     }
   }

@@ -82,7 +82,7 @@ extension Parameter {
   /// Its place may be left empty.
   var isOptional: Bool {
     switch self {
-    case .pages, .times, .flags: true
+    case .pages, .times, .flags, .entries: true
     default: false
     }
   }
@@ -103,6 +103,8 @@ extension Parameter {
     case .size: "a size in pages, 0 to \(Limits.filePages)"
     case .pages: "pages=N"
     case .times: "times=N"
+    case .iova: "an I/O virtual address like iova0:3"
+    case .entries: "entries=N"
     case .flags(let allowed):
       CallFlags.named.filter { allowed.contains($0.flag) }.map(\.name).joined(separator: " or ")
     }
@@ -111,7 +113,9 @@ extension Parameter {
 
 extension Cursor {
   /// Reads a call from its handle or name to its closing parenthesis.
-  mutating func call(_ assigned: UInt32) throws(ProgramError) -> (Call, isNamed: Bool) {
+  mutating func call(
+    _ assigned: UInt32, _ base: Protocol?
+  ) throws(ProgramError) -> (Call, isNamed: Bool) {
     var target: Token?
     if second?.text == "=" {
       target = try word(expected: "a handle")
@@ -127,6 +131,7 @@ extension Cursor {
         "there is no operation '\(name.text)'" + (hint.map { "; did you mean '\($0)'?" } ?? ""),
         at: name.column, expected: "an operation; see 'list operations'")
     }
+    try require(operation, in: base, name)
     var call = Call(operation)
     for case .pages(let standard) in signature.parameters { call.pages = standard }
     if let target {
@@ -140,6 +145,18 @@ extension Cursor {
     try require("(")
     try operands(of: &call, signature, assigned)
     return (call, target != nil)
+  }
+
+  /// An operation of a part of the machine that the protocol is without is none of its programs'.
+  private func require(
+    _ operation: Procedure, in base: Protocol?, _ name: Token
+  ) throws(ProgramError) {
+    guard let base, !operation.isEnabled(in: base.design.domains) else { return }
+    let others = Protocol.all.filter { operation.isEnabled(in: $0.design.domains) }
+    throw error(
+      "protocol \(base.name) has no '\(name.text)'", at: name.column,
+      expected: "an operation of that protocol, or one of the protocols that have it: "
+        + others.map(\.name).joined(separator: ", "))
   }
 
   private mutating func operands(
@@ -201,8 +218,22 @@ extension Cursor {
           "no earlier line assigns \(token.text)", at: token.column,
           expected: "a handle that a line above obtained")
       }
-    case .value, .size, .pages, .times, .flags: break
+    case .iova: try iova(token, of: &call)
+    case .value, .size, .pages, .times, .flags, .entries: break
     }
+  }
+
+  private func iova(_ token: Token, of call: inout Call) throws(ProgramError) {
+    let parts = token.text.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2, let entry = Self.decimal(parts[1]),
+      (0..<Limits.tableEntries).contains(entry)
+    else {
+      throw error(
+        "'\(token.text)' names no I/O virtual address", at: token.column,
+        expected: "iova0:0 to iova\(Limits.tableSlots - 1):\(Limits.tableEntries - 1)")
+    }
+    let slot = try number(parts[0], at: token.column, "iova", Limits.tableSlots, "I/O address")
+    call.name(slot: slot, entry: entry)
   }
 
   /// Reads one of the operands that may be left out.
@@ -224,6 +255,10 @@ extension Cursor {
       case .times where token.text == "times":
         try require("=")
         call.times = UInt16(try count(in: 1...Limits.times))
+        return
+      case .entries where token.text == "entries":
+        try require("=")
+        call.times = UInt16(try count(in: 1...Limits.tableEntries))
         return
       case .flags(let allowed):
         let match = CallFlags.named.first { $0.name == token.text && allowed.contains($0.flag) }

@@ -8,10 +8,11 @@ package import PageLifecycle
 /// are zero.  A number out of range is reduced to one in range.  Operations, procedures, rules
 /// and protocols are numbered by their names in alphabetical order, never by declaration; steps
 /// by their place in their procedure.  Handles are repaired as ``Program/repairingHandles()``
-/// does.  Comments, assertions, stated results and the expectation have no binary form.
+/// does; calls of what the protocol does not model are left out.  Comments, assertions, stated
+/// results and the expectation have no binary form.
 ///
-///     header   protocol · 2 + repaired, files, filePages, devicePages,
-///              count, rule ... repaired, count, rule ... broken
+///     header   protocol · 2 + repaired, files, filePages, devicePages, devices,
+///              tableEntries (2 bytes), count, rule ... repaired, count, rule ... broken
 ///     record   operation (0 resumes), cpu | 128 with a stop, [handle it yields],
 ///              operands in the order of the signature, [procedure, step, visit - 1 (2 bytes)]
 ///
@@ -36,8 +37,11 @@ package enum ProgramBinary {
       program.variant.withdrawn |= withdrawn << 1 & 1 << UInt16(patch.number)
     }
     if let variant { program.variant = variant }
+    let domains = program.variant.base.design.domains
     while !reader.isAtEnd && program.lines.count < ProgramLimits.lines / 2 {
-      program.lines.append(Line(decodeInstruction(&reader)))
+      let instruction = decodeInstruction(&reader)
+      guard instruction.call?.operation.isEnabled(in: domains) ?? true else { continue }
+      program.lines.append(Line(instruction))
     }
     return program.repairingHandles()
   }
@@ -51,6 +55,7 @@ package enum ProgramBinary {
     bytes.append(offset(program.boot.filePages, standard.filePages, 1...Limits.filePages))
     bytes.append(offset(program.boot.devicePages, standard.devicePages, 1...Limits.devicePages))
     bytes.append(offset(program.boot.devices, standard.devices, devices))
+    encode(wrapped(Int(program.boot.tableEntries) - Int(standard.tableEntries)), &bytes)
     encode(program.variant.repaired, &bytes)
     encode(program.variant.broken, &bytes)
     bytes.append(UInt8(truncatingIfNeeded: program.variant.withdrawn >> 1))
@@ -66,11 +71,18 @@ package enum ProgramBinary {
   }
 
   private static func decodeBoot(_ reader: inout Reader) -> Boot {
-    Boot(
+    var boot = Boot(
       files: reader.number(from: standard.files, in: 0...Limits.files),
       filePages: reader.number(from: standard.filePages, in: 1...Limits.filePages),
       devicePages: reader.number(from: standard.devicePages, in: 1...Limits.devicePages),
       devices: reader.number(from: standard.devices, in: devices))
+    let offset = reader.wideNumber(below: Limits.tableEntries)
+    boot.tableEntries = UInt16(1 + wrapped(Int(standard.tableEntries) - 1 + offset))
+    return boot
+  }
+
+  private static func wrapped(_ offset: Int) -> Int {
+    (offset + Limits.tableEntries) % Limits.tableEntries
   }
 
   /// How many devices a program may boot with, beside the file system's.
@@ -145,6 +157,10 @@ package enum ProgramBinary {
     case .size: call.value = UInt8(reader.number(below: Limits.filePages + 1))
     case .pages(let standard):
       call.pages = reader.number(from: standard, in: pages(standard))
+    case .iova:
+      let slot = reader.number(below: Limits.tableSlots)
+      call.name(slot: slot, entry: reader.wideNumber(below: Limits.tableEntries))
+    case .entries: call.times = UInt16(1 + reader.wideNumber(below: Limits.tableEntries))
     case .times: call.times = UInt16(1 + reader.wideNumber(below: Limits.times))
     case .flags(let allowed):
       let byte = reader.next()
@@ -199,7 +215,10 @@ package enum ProgramBinary {
     case .cpu: bytes.append(call.cpu.rawValue)
     case .value, .size: bytes.append(call.value)
     case .pages(let standard): bytes.append(offset(call.pages, standard, pages(standard)))
-    case .times: encode(Int(call.times) - 1, &bytes)
+    case .iova:
+      bytes.append(UInt8(call.slot))
+      encode(call.entry, &bytes)
+    case .times, .entries: encode(Int(call.times) - 1, &bytes)
     case .flags(let allowed):
       var byte: UInt8 = 0
       for (bit, flag) in flags(allowed).enumerated() where call.flags.contains(flag) {

@@ -158,7 +158,7 @@ package struct ProgramParser {
     program?.protocolComment = cursor.comment
   }
 
-  private static let bootHint = "files=, filePages=, devicePages= or devices="
+  private static let bootHint = "files=, filePages=, devicePages=, devices= or tableEntries="
 
   private mutating func readBoot(_ cursor: inout Cursor, _ word: Token) throws(ProgramError) {
     guard !hasBoot, let program, !program.lines.contains(where: { $0.statement != .remark }) else {
@@ -170,6 +170,11 @@ package struct ProgramParser {
     var boot = Boot()
     while !cursor.isAtEnd {
       let key = try cursor.word(expected: Self.bootHint)
+      if key.text == "tableEntries" {
+        try cursor.require("=")
+        boot.tableEntries = UInt16(try cursor.count(in: 1...Limits.tableEntries))
+        continue
+      }
       let limit: (range: ClosedRange<Int>, path: WritableKeyPath<Boot, UInt8>)
       switch key.text {
       case "files": limit = (0...Limits.files, \.files)
@@ -205,7 +210,7 @@ package struct ProgramParser {
     if cursor.next?.text == "resume", cursor.second?.text != "(" {
       _ = cursor.take("resume")
     } else {
-      let (call, isNamed) = try cursor.call(assigned)
+      let (call, isNamed) = try cursor.call(assigned, program?.variant.base)
       instruction.call = call
       if call.usesHandle || isNamed { named |= 1 << UInt32(call.handle.rawValue) }
       if isNamed { assigned |= 1 << UInt32(call.handle.rawValue) }

@@ -32,7 +32,9 @@ package enum ProgramPrinter {
       lines.append(
         line(
           "boot files=\(boot.files) filePages=\(boot.filePages) devicePages=\(boot.devicePages)"
-            + (boot.devices == Boot().devices ? "" : " devices=\(boot.devices)"),
+            + (boot.devices == Boot().devices ? "" : " devices=\(boot.devices)")
+            + (boot.tableEntries == Boot().tableEntries
+              ? "" : " tableEntries=\(boot.tableEntries)"),
           program.bootComment))
     }
     lines += program.lines.map(text)
@@ -88,6 +90,8 @@ package enum ProgramPrinter {
     case .cpu: [Spelling.cpu(call.cpu)]
     case .value, .size: ["\(call.value)"]
     case .pages(let standard): call.pages == standard ? [] : ["pages=\(call.pages)"]
+    case .iova: ["iova\(call.slot):\(call.entry)"]
+    case .entries: call.times == 1 ? [] : ["entries=\(call.times)"]
     case .times: call.times == 1 ? [] : ["times=\(call.times)"]
     case .flags(let allowed):
       CallFlags.named

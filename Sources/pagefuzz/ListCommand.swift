@@ -132,14 +132,15 @@ private struct Entry {
     Entry(
       json: [
         "name": .string(base.name), "summary": .string(base.summary),
-        "source": .string(base.source),
+        "source": .string(base.source), "domains": .strings(base.domainNames),
         "knownBugs": .array(
           base.knownBugs.map { ["rule": .string($0.rule.name), "source": .string($0.source)] }),
         "patches": .array(
           base.patches.map { ["number": .count($0.number), "title": .string($0.title)] }),
       ],
       head: "\(base.name)  \(base.summary)",
-      body: [base.source] + base.knownBugs.map { "breaks \($0.rule.name): \($0.source)" }
+      body: [base.source, "models \(base.domainNames.joined(separator: ", "))"]
+        + base.knownBugs.map { "breaks \($0.rule.name): \($0.source)" }
         + base.patches.map { patch in
           "-patch\(patch.number) leaves out: \(patch.title)"
             + (patch.effect == nil ? " (nothing of it in the model)" : "")
@@ -173,6 +174,12 @@ private struct Entry {
   }
 }
 
+extension Protocol {
+  fileprivate var domainNames: [String] {
+    Domain.allCases.filter { design.domains.contains(DomainSet([$0])) }.map { "\($0)" }
+  }
+}
+
 extension Signature {
   /// How a call of it is written, with its options in brackets.
   fileprivate var usage: String {
@@ -192,11 +199,16 @@ extension Signature {
       case .size: needed.append("SIZE")
       case .pages: optional.append("pages=N")
       case .times: optional.append("times=N")
+      case .iova: needed.append("iova0:0")
+      case .entries: optional.append("entries=N")
       case .flags(let flags):
         optional += CallFlags.named.filter { flags.contains($0.flag) }.map(\.name)
       }
     }
-    let operands = needed.joined(separator: ", ") + optional.map { "[, \($0)]" }.joined()
+    let comma = needed.isEmpty ? "" : ", "
+    let operands =
+      needed.joined(separator: ", ")
+      + optional.enumerated().map { "[\($0 == 0 ? comma : ", ")\($1)]" }.joined()
     return (yieldsHandle ? "h1 = " : "") + "\(name)(\(operands))"
   }
 }

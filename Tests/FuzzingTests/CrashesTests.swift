@@ -24,6 +24,15 @@ struct CrashesTests {
       let contents = try? ProgramDirectory("/\(root)/crashes").read()
       return (contents?.files ?? []).map { Crash(name: $0.name, text: $0.text) }
     }()
+
+    /// One of each invariant and cause: what several protocols share is reduced alike.
+    static let distinct: [Crash] = {
+      var seen = Set<Substring>()
+      return all.filter { crash in
+        let expectation = crash.text.split(separator: "\n").last ?? ""
+        return seen.insert(expectation).inserted
+      }
+    }()
   }
 
   @Test("Each shows what it expects, as the campaign wrote it", arguments: Crash.all)
@@ -56,7 +65,7 @@ struct CrashesTests {
     #expect(Execution.run(program).isAsExpected(), "clean with every known bug repaired")
   }
 
-  @Test("Nothing can be left out", arguments: Crash.all)
+  @Test("Nothing can be left out", arguments: Crash.distinct)
   func minimal(crash: Crash) throws {
     let program = try crash.program()
     guard

@@ -14,7 +14,9 @@ struct Drawn {
 
   /// Programs of any size under a variant, as a campaign draws them.
   static func programs(_ variant: Variant, count: Int, calls: Int = 10) -> [Drawn] {
-    var generator = Generator(Generator.Options())
+    var options = Generator.Options()
+    options.domains = variant.base.design.domains
+    var generator = Generator(options)
     var execution = RandomExecution(on: Machine(variant.rules))
     return (1...count).map { number in
       var planning = Random.stream(seed: 5, .protocols, UInt64(number))
@@ -54,7 +56,7 @@ struct GeneratorTests {
     for operation in Procedure.operations where operation.signature?.weight != 0 {
       let usesHandle = operation.signature?.parameters.contains(.handle) ?? false
       var options = Generator.Options()
-      options.boot = .full
+      (options.boot, options.domains) = (.full, .all)
       options.operations = usesHandle ? [operation, .load] : [operation]
       let generator = Generator(options)
       var random = Random(seed: 9)

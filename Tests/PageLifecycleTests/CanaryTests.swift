@@ -80,7 +80,7 @@ struct CanaryTests {
 }
 
 extension Canary {
-  static let all = ofState + ofEvents + ofWaiting + ofTheEnd
+  static let all = ofState + ofEvents + ofWaiting + ofTheEnd + ofSeeds
 
   private static let page = CanaryTests.page
   private static let file = CanaryTests.file
@@ -277,6 +277,7 @@ extension Canary {
       },
       corrupt: { $0.cpus[CPUID(1)].wait.isWoken = false }),
     Canary(invariant: .I58, note: "one fault too many") { $0.emit(.retriedTooOften) },
+    Canary(invariant: .I64, note: "a freed inode looked into") { $0.emit(.freedInodeUsed(file)) },
     Canary(invariant: .I59, note: "a sleep under a spinlock") { $0.emit(.sleptUnderSpinlock) },
   ]
 

@@ -23,6 +23,7 @@ struct JudgeTests {
     let isRepaired = variant.broken == RuleSet()
     var options = Generator.Options()
     options.boot = Boot(files: 2, filePages: 4, devicePages: 6)
+    options.domains = variant.base.design.domains
     var generator = Generator(options)
     let start = Machine(variant.rules, options.boot)
     var found = 0

@@ -55,8 +55,47 @@ extension Race {
     Boot(files: 0, filePages: 1, devicePages: 1, devices: count)
   }
 
-  /// Free pages with a count.
+  /// Free pages with a count, and bugs that were mended long ago.
   static let olderEras: [Race] = [
+    Race(
+      name: "a fault of one process against a write over the zero page of another",
+      boot: onePage,
+      setup: ["cpu0  fork()", "cpu0  dax_fault(mm1, file0:0)"],
+      calls: [["pwrite(file0:0, 1)"], ["store(mm0, file0:0, 1)", "load(mm1, file0:0)"]],
+      rules: [.holdsEntryWhileUnmapping]),
+    Race(
+      name: "gup of two pages against unbind",
+      boot: onePage, setup: mapped,
+      calls: [["h0 = gup(mm0, file0:0, write)"], ["madvise_dontneed(mm0, file0:0)"]],
+      rules: [.putsPagemapOnce], protocols: ["v6.1"]),
+    Race(
+      name: "three faults wait for the zero PMD that the first of them replaces",
+      boot: Boot(files: 1, filePages: 4, devicePages: 4),
+      setup: [
+        "cpu0  dax_fault(mm0, file0:0, pmd) until daxFaultIO.iomapBegin",
+        "cpu1  dax_fault(mm0, file0:1)", "cpu2  dax_fault(mm0, file0:1)",
+        "cpu3  dax_fault(mm0, file0:0)", "cpu0  resume",
+      ],
+      calls: [[], [], [], []],
+      rules: [.wakesAllOfReplaced]),
+    Race(
+      name: "unbind of a device-dax device against the unpin",
+      boot: devices(3),
+      setup: [
+        "cpu0  mmap_device_dax(mm0, m0, pages=1)",
+        "cpu0  h0 = pin_user_pages(mm0, m0:0, write)",
+      ],
+      calls: [["unpin_user_pages(h0)"], ["memunmap_pages(dax0)"]],
+      rules: [.putsPagesBeforeWaiting], protocols: ["v5.17"]),
+    Race(
+      name: "two failures of one page against eviction",
+      boot: onePage,
+      setup: mapped + [
+        "cpu0  munmap(mm0, file0:0)", "cpu0  close(file0)",
+        "cpu0  memory_failure(p0) until killPage.unmap",
+      ],
+      calls: [[], ["memory_failure(p0)"], ["evict_inode(file0)"]],
+      rules: [.rereadsMappingAfterSleep]),
     Race(
       name: "a lookup against driver alloc",
       boot: devices(1),

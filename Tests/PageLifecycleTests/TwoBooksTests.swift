@@ -71,6 +71,11 @@ struct TwoBooksTests {
       #expect(code.contains("pages[pfn].refcount"))
       #expect(!code.contains("ledger"), "\(name)")
     }
+    for name in ["ListWords.swift", "PageBlocks.swift", "PageTables.swift"] {
+      let text = Self.engine.first { $0.path == name }?.text ?? "ledger"
+      let code = text.split(separator: "\n").filter { !$0.contains("//") }.joined(separator: "\n")
+      #expect(!code.contains("ledger"), "\(name)")
+    }
   }
 
   @Test("A function that writes both is noticed")

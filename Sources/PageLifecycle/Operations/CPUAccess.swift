@@ -21,6 +21,7 @@ enum CPUAccess: Body {
     case .daxFault:
       Signature(
         name: "dax_fault", parameters: [.mm, .address, .flags([.write, .pmd])], weight: 8,
+        domain: .fsdax, otherDomains: .device,
         summary: "take a read or write fault, for a PTE or a PMD")
     case .load:
       Signature(

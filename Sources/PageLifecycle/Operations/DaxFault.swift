@@ -145,7 +145,7 @@ enum DaxFault: Body {
 
     case .downgradeEntry:
       m.frame.flags.remove(.pmd)
-      m.wakeEntry(file, first, all: true)
+      m.wakeEntry(file, first, all: m.obeys(.wakesAllOfReplaced))
       m.files[file].entries[first] = .absent
       m.files[file].entries[m.frame.index] = Entry(kind: .empty, isLocked: true)
       m.files[file].nrpages -= Int32(Limits.pagesPerPMD) - 1

@@ -27,6 +27,7 @@ enum MemremapPages: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "memremap_pages", parameters: [.pagemap, .flags(.coherent)], weight: 1,
+      domain: .fsdax, otherDomains: .device,
       summary: "bind a device, or a chunk; a driver's pages are private, or coherent")
   }
 
@@ -138,6 +139,7 @@ enum MemunmapPages: Body {
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
       name: "memunmap_pages", parameters: [.pagemap], weight: 1,
+      domain: .fsdax, otherDomains: .device,
       summary: "unbind a device, or a chunk of one: its struct pages vanish")
   }
 
@@ -185,7 +187,9 @@ enum MemunmapPages: Body {
     case .evictInode: return evictNext(&m)
 
     case .putPages:
-      guard m.rules.baseHoldsPagemap else { return .next(.putReferences) }
+      guard m.rules.baseHoldsPagemap && m.obeys(.putsPagesBeforeWaiting) else {
+        return .next(.putReferences)
+      }
       if id == .p2p0 { m.unlistAll(of: id) }
       while m.frame.index.position < id.pages.count {
         let pfn = PFN(id.pages.lowerBound + m.frame.index.position)
@@ -351,7 +355,7 @@ enum FolioTryGet: Body {
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "folio_try_get", parameters: [.pfn], weight: 3,
+      name: "folio_try_get", parameters: [.pfn], weight: 3, otherDomains: [.buddy, .lru],
       summary: "a speculative lookup of a page frame: get unless zero, look, put")
   }
 

@@ -16,7 +16,7 @@ enum MmapMemory: Body {
       ? Signature(
         name: "mmap_anonymous",
         parameters: [.mm, .mapping, .pages(default: UInt8(Limits.pagesPerPMD))], weight: 5,
-        domain: .device, summary: "map anonymous memory")
+        domain: .device, otherDomains: .iommu, summary: "map anonymous memory")
       : Signature(
         name: "mmap_device_dax",
         parameters: [.mm, .mapping, .pages(default: UInt8(Limits.smallPages))], weight: 2,

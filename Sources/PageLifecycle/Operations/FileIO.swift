@@ -11,6 +11,8 @@ enum FileIO: Body {
     case iomapBegin
     /// `invalidate_inode_pages2_range()` of a hole's zero entry: the entry first, then its PTEs
     case lockPages, examineEntry, unlockToSleep, sleepOnEntry, unlockPages, zapHole
+    /// an entry that was kept, and locked, until nobody maps it
+    case lockToDelete, deleteEntry, unlockDeleted
     /// `dax_copy_to_iter()`, `dax_copy_from_iter()`
     case copy
     /// `i_size_write()`
@@ -56,7 +58,8 @@ enum FileIO: Body {
       // A fault that has just got the block may not have taken the zero page away yet.
       return .next(isNew || m.obeys(.writesReplaceHoles) ? .lockPages : .copy)
 
-    case .zapHole, .lockPages, .examineEntry, .unlockToSleep, .sleepOnEntry, .unlockPages:
+    case .zapHole, .lockPages, .examineEntry, .unlockToSleep, .sleepOnEntry, .unlockPages,
+      .lockToDelete, .deleteEntry, .unlockDeleted:
       return invalidate(step, &m)
 
     case .copy:
@@ -97,7 +100,20 @@ enum FileIO: Body {
     switch step {
     case .zapHole:
       let range = index.position..<index.position + 1
-      return m.enter(UnmapMappingRange.frame(file, range, []), then: Step.copy)
+      let next: Step = m.frame.count == 2 ? .lockToDelete : .copy
+      return m.enter(UnmapMappingRange.frame(file, range, []), then: next)
+
+    case .lockToDelete:
+      return m.acquire(.pages(file)) ? .next(.deleteEntry) : .wait
+
+    case .deleteEntry:
+      m.deleteEntry(file, m.files[file].home(of: index))
+      m.emit(.entryReleased(file, index))
+      return .next(.unlockDeleted)
+
+    case .unlockDeleted:
+      m.release(.pages(file))
+      return .next(.copy)
 
     case .lockPages:
       return m.acquire(.pages(file)) ? .next(.examineEntry) : .wait
@@ -109,10 +125,16 @@ enum FileIO: Body {
         return .next(.unlockToSleep)
       }
       // An entry with a page was made after the write's block was: it stays.
+      m.frame.count = entry.kind == .page ? 1 : 0
       if entry.kind == .zero || entry.kind == .empty {
+        guard !m.obeys(.holdsEntryWhileUnmapping) else {
+          m.files[file].entries[m.files[file].home(of: index)].isLocked = true
+          m.touch(file)
+          m.frame.count = 2
+          return .next(.unlockPages)
+        }
         m.deleteEntry(file, m.files[file].home(of: index))
       }
-      m.frame.count = entry.kind == .page ? 1 : 0
       if m.obeys(.passesEntryWakeOn) { m.wakeEntry(file, index, all: false) }
       m.emit(.entryReleased(file, index))
       return .next(.unlockPages)

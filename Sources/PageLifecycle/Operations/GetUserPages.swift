@@ -172,6 +172,7 @@ enum GupSlow: Body {
       if m.frame.index.rawValue == 1 {
         let isError = m.frame.result.isFailure
         if !isError || m.obeys(.putsPagemapOnEveryPath) { m.putPagemap(m.frame.pagemap) }
+        if !m.obeys(.putsPagemapOnce) { m.putPagemap(m.frame.pagemap) }
         m.frame.index = PageIndex(0)
       }
       return .next(m.frame.flags.contains(.longterm) ? .checkLongterm : .unlockMM)

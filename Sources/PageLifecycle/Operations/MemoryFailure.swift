@@ -19,9 +19,11 @@ enum MemoryFailure: Body {
     operation == .madviseHwpoison
       ? Signature(
         name: "madvise_hwpoison", parameters: [.mm, .address], weight: 1,
+        domain: .fsdax, otherDomains: .device,
         summary: "inject a memory failure at an address")
       : Signature(
         name: "memory_failure", parameters: [.pfn], weight: 3,
+        domain: .fsdax, otherDomains: .device,
         summary: "the hardware reports a page frame as broken")
   }
 
@@ -147,7 +149,10 @@ enum KillPage: Body {
       return .next(.sleepOnEntry)
 
     case .sleepOnEntry:
-      return m.isWokenFromSleep() ? .next(.readMapping) : .wait
+      guard m.isWokenFromSleep() else { return .wait }
+      guard !m.obeys(.rereadsMappingAfterSleep) else { return .next(.readMapping) }
+      if !m.files[file].isAlive { m.emit(.freedInodeUsed(file)) }
+      return .next(.lockPages)
 
     case .unlockPages:
       m.release(.pages(file))

@@ -43,6 +43,14 @@ enum PutPage: Body {
     let holder = m.frame.holder
     switch step {
     case .dropReference:
+      if m.rules.domains.contains(.lru) {
+        // What else a put does to a page that may be pinned comes first.
+        guard m.frame.count != 0 else {
+          m.frame.count = 1
+          return m.enter(DropStoredPin.frame(pfn, holder), then: Step.dropReference)
+        }
+        return dropOfMaybePinned(pfn, holder, &m)
+      }
       if holder == .pin { m.addPincount(pfn, -m.frame.times) }
       drop(holder, of: pfn, m.frame.times, &m)
       let weight = holder == .pin ? m.pinWeight(of: pfn) : 1
@@ -81,11 +89,25 @@ enum PutPage: Body {
       return .finish
 
     case .freePage:
-      m.freeRAMPage(pfn)
+      m.freeUnreferenced(pfn)
       return .finish
 
     default: return freeDevicePage(step, &m)
     }
+  }
+
+  /// A pin that was dropped already leaves an ordinary reference.
+  private static func dropOfMaybePinned(
+    _ pfn: PFN, _ holder: Holder, _ m: inout Machine
+  ) -> Transition<Step> {
+    let rest = holder == .pin && m.cpus[m.current].droppedPin ? Holder.get : holder
+    m.cpus[m.current].droppedPin = false
+    let dropsPin = m.dropsCountedPin(rest, of: pfn)
+    let weight = dropsPin ? m.pinWeight(of: pfn) : 1
+    if dropsPin { m.addPincount(pfn, -m.frame.times) }
+    drop(rest, of: pfn, m.frame.times, &m)
+    let isLast = m.putPage(pfn, weight * m.frame.times) == .free
+    return isLast ? .next(.freePage) : .finish
   }
 
   /// From the moment the page is listed its next owner may have it: nothing may write it then.
@@ -173,11 +195,11 @@ enum PutPages: Body {
     switch operation {
     case .putPage:
       Signature(
-        name: "put_page", parameters: [.handle], weight: 7,
+        name: "put_page", parameters: [.handle], weight: 7, otherDomains: .lru,
         summary: "put_page() on every page of a FOLL_GET handle")
     case .unpinUserPages:
       Signature(
-        name: "unpin_user_pages", parameters: [.handle], weight: 7,
+        name: "unpin_user_pages", parameters: [.handle], weight: 7, otherDomains: .lru,
         summary: "unpin_user_pages() on a FOLL_PIN handle")
     case .releasePages:
       Signature(
