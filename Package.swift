@@ -2,17 +2,25 @@
 // SPDX-License-Identifier: MIT
 import PackageDescription
 
+// PAGEFUZZ_PLAIN=1 builds the engine without optimization in debug builds too: scripts/check
+// compares state hashes with such a build.
+let isPlain = Context.environment["PAGEFUZZ_PLAIN"] != nil
+
 let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .treatAllWarnings(as: .error),
 ]
 
+/// Tests explore every interleaving of races: they need an engine that is fast in debug builds.
+let engineSettings =
+  settings + (isPlain ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))])
+
 /// A layer may import the layers below it and nothing else.
 let package = Package(
   name: "pagefuzz",
   targets: [
-    .target(name: "PageLifecycle", swiftSettings: settings),
+    .target(name: "PageLifecycle", swiftSettings: engineSettings),
     .target(name: "Programs", dependencies: ["PageLifecycle"], swiftSettings: settings),
     .target(
       name: "Conformance", dependencies: ["PageLifecycle", "Programs"], swiftSettings: settings),

@@ -119,21 +119,29 @@ struct KillMatrix {
         "cpuSeconds": .seconds(seconds),
       ]
     }
-
-    var markdown: String {
-      let found = outcome.found?.invariant.name ?? "**missed**"
-      return "| \(specimen.name) | `\(specimen.rule.name)` | \(declared) | \(found) | "
-        + "\(outcome.executions) | \(outcome.steps) |"
-    }
   }
 
   var rows: [Row] = []
 
   var isComplete: Bool { rows.allSatisfy(\.isFound) }
 
+  /// A line for each rule: in how many protocols it was found, by what, and how soon.
   var markdown: [String] {
-    ["| specimen | rule broken | declared | found by | programs | steps |"]
-      + ["|---|---|---|---|---|---|"] + rows.map(\.markdown)
+    ["| bug | rule broken | found | by | programs, median | most |"]
+      + ["|---|---|---|---|---|---|"]
+      + Rule.allCases.compactMap { rule in
+        let all = rows.filter { $0.specimen.rule == rule }
+        guard !all.isEmpty else { return nil }
+        let found = all.filter(\.isFound)
+        let invariants = Invariant.allCases.filter { invariant in
+          found.contains { $0.outcome.found?.invariant == invariant }
+        }
+        let programs = found.map(\.outcome.executions).sorted()
+        let median = programs.isEmpty ? "" : "\(programs[programs.count / 2])"
+        return "| \(rule.info.bug) | `\(rule.name)` | \(found.count) of \(all.count) | "
+          + "\(invariants.map(\.name).joined(separator: ", ")) | \(median) | "
+          + "\(programs.last.map(String.init) ?? "") |"
+      }
   }
 
   /// The last lines: how many were found, and what nobody needed.

@@ -47,7 +47,7 @@ struct SelfTestCommandTests {
       .output
     let rows = text.split(separator: "\n").filter { $0.hasPrefix("|") }
     #expect(rows.count == 3)
-    #expect(rows.last?.hasPrefix("| M-MAPPED@v6.1 | `scansUnmappedFiles` |") == true)
+    #expect(rows.last?.hasPrefix("| M-MAPPED | `scansUnmappedFiles` | 1 of 1 | I27 |") == true)
   }
 
   @Test("v6.15 lets a punch wait for who holds an unmapped page, and counts mappings")
