@@ -74,7 +74,11 @@ struct Translation {
       guard event.args.device == "d0" else { return .unknown }
       var call = Call(event.op == "memremap_pages" ? .memremapPages : .memunmapPages)
       call.pagemap = .device0
-      return .calls([call], .zero)
+      // A recorded device has one chunk; here its second goes too, if that was bound.
+      var other = call
+      other.pagemap = .device0Chunk1
+      let hasOther = machine.pagemaps[other.pagemap].state != .gone
+      return .calls(event.op == "memunmap_pages" && hasOther ? [other, call] : [call], .zero)
     default: return memory(event) ?? file(event) ?? .unknown
     }
   }

@@ -35,7 +35,7 @@ package enum Limits {
   /// Pages of each of the two devices that have a driver.
   package static let driverPages = 12
   /// Those of them in the first chunk.
-  package static let firstChunkPages = 8
+  package static let firstChunkPages = 9
   /// Slots of an IOMMU's root, and the most entries of a table below one.
   package static let tableSlots = InlineArray<2, PFN>.count
   package static let tableEntries = 512
