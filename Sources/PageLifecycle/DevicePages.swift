@@ -148,7 +148,8 @@ extension Machine {
   /// A page that was taken off a free list does not hold its pgmap yet.
   mutating func noteAllocating(_ pfn: PFN, _ pages: Int) {
     guard let chunk = PagemapID(of: pfn) else { return }
-    pagemaps[chunk].allocating = UInt8(Int(pagemaps[chunk].allocating) + pages)
+    // A page that is freed twice comes back once more than it went.
+    pagemaps[chunk].allocating = UInt8(max(0, Int(pagemaps[chunk].allocating) + pages))
   }
 }
 
