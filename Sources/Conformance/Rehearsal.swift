@@ -91,9 +91,11 @@ struct Rehearsal {
     var outcomes: [Outcome] = []
     var bytes: [UInt8] = []
     var said = (result: "", data: [UInt8]())
-    for call in calls {
+    for (number, call) in calls.enumerated() {
       execute(Instruction(cpu, call))
       if machine.cpus[cpu].isActive {
+        // What the event means beside this call waits behind it.
+        for later in calls[(number + 1)...] { execute(Instruction(cpu, later)) }
         if let task = event.async?.task { tasks[task] = Task(cpu: cpu, report: report) }
         settle()
         guard !machine.cpus[cpu].isActive else { return ("pending", []) }

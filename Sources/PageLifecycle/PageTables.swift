@@ -85,7 +85,12 @@ extension Machine {
   }
 
   /// The IOVA allocator hands a range to one user at a time.
-  mutating func isRangeInUse(_ call: Call) -> Bool {
+  mutating func reserveRange(_ isValid: Bool) -> Outcome {
+    guard isValid else { return Outcome(.invalid) }
+    return isRangeInUse(call) ? Outcome(.busy) : .ok
+  }
+
+  private mutating func isRangeInUse(_ call: Call) -> Bool {
     for cpu in cpus.indices where cpu != current && cpus[cpu].isActive {
       let other = cpus[cpu].call
       guard other.operation == .iommuMap || other.operation == .iommuUnmap else { continue }

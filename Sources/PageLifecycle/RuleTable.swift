@@ -378,7 +378,8 @@ package struct Specimen: Sendable {
 extension Rule {
   /// Whether breaking the rule changes anything under a design.
   package func isMeaningful(in design: Rules) -> Bool {
-    guard design.domains.isSuperset(of: .kernel) else { return isMeaningful(inSeed: design) }
+    if let isMeaningful = isMeaningful(ofSeeds: design) { return isMeaningful }
+    guard design.domains.isSuperset(of: .kernel) else { return false }
     return switch self {
     case .rescansAfterSleeping, .deletesEntriesInBreak: design.breakDeletesEntries
     // Later designs find busy pages by deleting every entry anyway.
@@ -405,7 +406,7 @@ extension Rule {
     case .countsFirstReference, .dropsPagemapAtLastPut: design.entryPagemap == .perFolio
     case .countsBeforeListing:
       (design.poolCount != 0 || design.driverCount != 0) && !design.baseHoldsPagemap
-    default: rawValue < Rule.countsEntriesApart.rawValue
+    default: true
     }
   }
 }

@@ -54,24 +54,27 @@ extension Rule {
         "M-UNPINSOON", "only who pinned a page drops a pin of it",
         [.I36], "seed 004: put_page() of a page that is pinned"
       )
-    default:
+    case .countsPins:
       (
         "M-PINPROP", "a page is pinned as often as it was pinned",
         [.I36], "seed 004: pinned is no property of a page"
       )
+    default: preconditionFailure("a rule without an entry: \(self)")
     }
   }
 
-  /// Whether breaking the rule changes anything under a design without files and devices.
-  func isMeaningful(inSeed design: Rules) -> Bool {
-    switch self {
+  /// Whether breaking a rule about tables, blocks or lists changes anything under a design; nil
+  /// for the rules of files and devices.
+  func isMeaningful(ofSeeds design: Rules) -> Bool? {
+    let domains = design.domains
+    return switch self {
     case .countsEntriesApart, .bumpsWhileUpgrading, .retestsAfterUpgrade, .resetsMapcount,
       .flushesBeforeTableFree:
-      design.domains.contains(.iommu)
-    case .freesSubBlocks, .readsHeadFirst: design.domains.contains(.buddy)
+      domains.contains(.iommu)
+    case .freesSubBlocks, .readsHeadFirst: domains.contains(.buddy)
     case .pinsOnlyFromLRU, .looksBeforeUnpinning: design.pinsInListWords
-    case .dropsPinsApart, .countsPins: design.domains.contains(.lru)
-    default: false
+    case .dropsPinsApart, .countsPins: domains.contains(.lru)
+    default: nil
     }
   }
 }

@@ -8,8 +8,6 @@ import Testing
 /// Calls that meet on several CPUs, and the rules their meeting is about.
 struct Race: Sendable, CustomStringConvertible {
   var name: String
-  /// The protocol its lines are read as programs of.
-  var base = "v6.1"
   var boot = Boot(files: 2, filePages: 1, devicePages: 2)
   /// Lines that run first, one after the other; `until` leaves a call unfinished.
   var setup: [String] = []
@@ -17,7 +15,7 @@ struct Race: Sendable, CustomStringConvertible {
   var calls: [[String]]
   /// Rules that keep this meeting harmless: breaking one must show.
   var rules: [Rule]
-  /// Where it is run; eras differ in what a race does.
+  /// Where it is run; eras differ in what a race does.  Its lines are read as the first's.
   var protocols = ["v6.1", "v6.18"]
 
   var description: String { name }
@@ -46,7 +44,7 @@ struct Race: Sendable, CustomStringConvertible {
   /// The lines as calls: read as one program, so that handles mean what they say.
   var instructions: (setup: [Instruction], calls: [[Call]]) {
     get throws {
-      var text = "# pagefuzz program 1\nprotocol \(base)\n"
+      var text = "# pagefuzz program 1\nprotocol \(protocols[0])\n"
       for line in setup { text += line + "\n" }
       for (cpu, lines) in calls.enumerated() {
         for line in lines { text += "cpu\(cpu)  \(line)\n" }

@@ -40,15 +40,8 @@ enum IOMMUMap: Body {
     let slot = m.call.slot
     switch step {
     case .reserveRange:
-      guard isUseful(m.call, in: &m) else {
-        m.value = Outcome(.invalid)
-        return .finish
-      }
-      guard !m.isRangeInUse(m.call) else {
-        m.value = Outcome(.busy)
-        return .finish
-      }
-      return .next(.lockDomain)
+      m.value = m.reserveRange(isUseful(m.call, in: &m))
+      return m.value.isFailure ? .finish : .next(.lockDomain)
 
     case .lockDomain:
       return m.acquire(.iommu, .shared) ? .next(.readRoot) : .wait
@@ -150,15 +143,8 @@ enum IOMMUUnmap: Body {
     let slot = m.call.slot
     switch step {
     case .releaseRange:
-      guard isUseful(m.call, in: &m) else {
-        m.value = Outcome(.invalid)
-        return .finish
-      }
-      guard !m.isRangeInUse(m.call) else {
-        m.value = Outcome(.busy)
-        return .finish
-      }
-      return .next(.lockDomain)
+      m.value = m.reserveRange(isUseful(m.call, in: &m))
+      return m.value.isFailure ? .finish : .next(.lockDomain)
 
     case .lockDomain:
       return m.acquire(.iommu, .shared) ? .next(.readRoot) : .wait
