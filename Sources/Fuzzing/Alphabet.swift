@@ -105,7 +105,10 @@ package struct Alphabet: Sendable {
       return [call] + (call.entry == 0 && whole > 1 ? set { $0.times = whole } : [])
     case .flags(let allowed):
       return [call]
-        + CallFlags.named.filter { allowed.contains($0.flag) && canAsk(for: $0.flag) }
+        + CallFlags.named.filter { _, flag in
+          allowed.contains(flag) && canAsk(for: flag)
+            && machine.rules.hasMeaning(flag, of: call.operation)
+        }
         .flatMap { _, flag in set { $0.flags = flag } }
     }
   }

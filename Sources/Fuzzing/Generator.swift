@@ -131,8 +131,10 @@ package struct Generator: Sendable {
       call.times = UInt16(random.oneIn(3) ? rest : 1)
     case .times: call.times = random.oneIn(40) ? 1024 : 1
     case .flags(let allowed):
-      for (_, flag) in CallFlags.named where allowed.contains(flag) {
-        let isLikely = flag == .write || flag == .isPrivate
+      for (_, flag) in CallFlags.named
+      where allowed.contains(flag) && machine.rules.hasMeaning(flag, of: call.operation) {
+        let asksForFolio = flag == .pmd && call.operation != .daxFault
+        let isLikely = flag == .write || flag == .isPrivate || asksForFolio
         if isLikely ? random.oneIn(2) : random.oneIn(6) { call.flags.insert(flag) }
       }
     }

@@ -173,6 +173,16 @@ extension Machine {
     return wasExclusive
   }
 
+  /// ``tryShare(_:)-(PFN)`` of every page that an entry maps.
+  mutating func tryShare(_ pte: PTE) -> Bool? {
+    var wasExclusive: Bool?
+    for position in pte.pfn.position..<pte.pfn.position + pte.span {
+      wasExclusive = tryShare(PFN(position))
+      if wasExclusive == nil { return nil }
+    }
+    return wasExclusive
+  }
+
   /// `wp_page_reuse()`: the last user owns it again.
   mutating func makeExclusive(_ pfn: PFN) {
     pages[pfn].flags.insert(.anonExclusive)

@@ -34,16 +34,24 @@ extension Machine {
 
   /// `zone_device_page_init()`: a page in use holds its pgmap.  It warns where the pgmap is dying
   /// and goes on without a reference.
-  mutating func takePageReference(_ pagemap: PagemapID) {
+  mutating func takePageReferences(_ pagemap: PagemapID, _ pages: Int32) {
     guard pagemaps[pagemap].state == .live else {
       emit(.allocatedFromDying(pagemap))
       return
     }
-    pagemaps[pagemap].references += 1
-    pagemaps[pagemap].inUse += 1
+    changeReferences(of: pagemap, by: obeys(.takesPagemapPerPage) ? pages : 1)
+    pagemaps[pagemap].inUse += pages
   }
 
+  mutating func takePageReference(_ pagemap: PagemapID) { takePageReferences(pagemap, 1) }
+
   mutating func putPageReference(_ pagemap: PagemapID) { putPageReferences(pagemap, 1) }
+
+  /// `free_zone_device_folio()`: what its pages held.
+  mutating func putFolioReferences(_ pagemap: PagemapID, _ pages: Int32) {
+    changeReferences(of: pagemap, by: obeys(.putsPagemapPerPage) ? -pages : -1)
+    pagemaps[pagemap].inUse -= pages
+  }
 
   mutating func putPageReferences(_ pagemap: PagemapID, _ count: Int32) {
     pagemaps[pagemap].references -= count
@@ -161,7 +169,7 @@ extension Machine {
   }
 
   /// The oldest choice, if it is a free page of the device; none where nothing was chosen.
-  private mutating func choosePage(of device: PagemapID) -> PFN {
+  mutating func choosePage(of device: PagemapID) -> PFN {
     guard pageChoiceCount > 0, PagemapID(of: pageChoices[0])?.device == device else { return .none }
     let chosen = pageChoices[0]
     for position in 1..<Limits.blockChoices { pageChoices[position - 1] = pageChoices[position] }
@@ -181,7 +189,7 @@ extension Machine {
 ///
 /// Leaves it in the CPU's `allocated`, locked, with the driver's reference; none where the list is
 /// empty and no chunk can be bound.  Registers: pagemap, the device; count, 1 with a new
-/// chunk, and that in index.
+/// chunk, and that in index; flags, whether a folio is asked for; end, its pages that were reset.
 enum DeviceAlloc: Body {
   enum Step: UInt8, CaseIterable {
     /// `spin_lock(&mdevice->lock)`
@@ -194,11 +202,14 @@ enum DeviceAlloc: Body {
     case bindChunk, lockForChunk, listChunk
     /// `zone_device_page_init()`: `percpu_ref_tryget_live()`, `set_page_count()`, `lock_page()`
     case getPagemap, storeCount, lockPage
+    /// the same, of a kernel with folios: each page first, `prep_compound_page()` last
+    case resetPage, buildFolio
   }
 
-  static func frame(_ pagemap: PagemapID) -> Frame {
+  static func frame(_ pagemap: PagemapID, folio: Bool = false) -> Frame {
     var frame = Frame(.deviceAlloc)
     frame.pagemap = pagemap
+    if folio { frame.flags = .pmd }
     return frame
   }
 
@@ -209,14 +220,21 @@ enum DeviceAlloc: Body {
       return m.acquire(.driver(device)) ? .next(.unlist) : .wait
 
     case .unlist:
-      m.frame.pfn = m.isServed(device) ? m.unlist(from: device) : .none
+      let isFolio = m.frame.flags.contains(.pmd)
+      m.frame.pfn =
+        !m.isServed(device)
+        ? .none : isFolio ? m.unlistFolio(from: device) : m.unlist(from: device)
       if !m.frame.pfn.isNone { m.noteAllocating(m.frame.pfn, 1) }
       return .next(.unlockDriver)
 
     case .unlockDriver:
       m.release(.driver(device))
       m.cpus[m.current].allocated = m.frame.pfn
-      guard m.frame.pfn.isNone else { return .next(.getPagemap) }
+      guard m.frame.pfn.isNone else {
+        return .next(m.rules.hasPrivateFolios ? .resetPage : .getPagemap)
+      }
+      // No folio fits into a second chunk.
+      guard !m.frame.flags.contains(.pmd) else { return .finish }
       return m.frame.count == 0 && m.isServed(device) ? .next(.bindChunk) : .finish
 
     case .bindChunk:
@@ -235,7 +253,9 @@ enum DeviceAlloc: Body {
 
     case .getPagemap:
       guard !m.rules.baseHoldsPagemap else { return .next(.storeCount) }
-      if let chunk = PagemapID(of: m.frame.pfn) { m.takePageReference(chunk) }
+      if let chunk = PagemapID(of: m.frame.pfn) {
+        m.takePageReferences(chunk, Int32(pages(of: m.frame)))
+      }
       m.noteAllocating(m.frame.pfn, -1)
       return .next(.storeCount)
 
@@ -256,9 +276,26 @@ enum DeviceAlloc: Body {
 
     case .lockPage:
       guard m.lockPage(m.frame.pfn) else { return .wait }
+      guard !m.frame.flags.contains(.pmd) else { return .next(.buildFolio) }
+      m.emit(.handedOut(m.frame.pfn))
+      return .finish
+
+    case .resetPage:
+      let page = PFN(m.frame.pfn.position + m.frame.end.position)
+      if m.obeys(.resetsEveryPage) { m.resetPage(page) }
+      m.frame.end = m.frame.end + 1
+      return .next(m.frame.end.position < pages(of: m.frame) ? .resetPage : .getPagemap)
+
+    case .buildFolio:
+      m.makeFolio(m.frame.pfn)
+      m.ledger.folios.insert(m.frame.pfn)
       m.emit(.handedOut(m.frame.pfn))
       return .finish
     }
+  }
+
+  private static func pages(of frame: Frame) -> Int {
+    frame.flags.contains(.pmd) ? Limits.pagesPerPMD : 1
   }
 }
 
@@ -274,8 +311,8 @@ enum DriverAlloc: Body {
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "driver_alloc", parameters: [.pagemap], yieldsHandle: true, weight: 3,
-      domain: .device, summary: "a driver takes a page off its free list")
+      name: "driver_alloc", parameters: [.pagemap, .flags(.pmd)], yieldsHandle: true, weight: 3,
+      domain: .device, summary: "a driver takes a page, or a folio, off its free list")
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
@@ -298,7 +335,8 @@ enum DriverAlloc: Body {
         return .finish
       }
       m.handles[handle].holder = .driver
-      return m.enter(DeviceAlloc.frame(m.call.pagemap), then: Step.keepPage)
+      let isFolio = m.rules.hasPrivateFolios && m.call.flags.contains(.pmd)
+      return m.enter(DeviceAlloc.frame(m.call.pagemap, folio: isFolio), then: Step.keepPage)
 
     case .keepPage:
       let pfn = m.cpus[m.current].allocated

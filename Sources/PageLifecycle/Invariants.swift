@@ -311,8 +311,11 @@ extension Machine {
     } else if held[.map] != 0 && held[.driver] != 0 && isSourceMapped(of: pfn) {
       return (.I46, Blame(.foreign, .map))
     }
+    if rules.hasPrivateFolios, !hasOwnWords(pfn) { return (.I17, nil) }
     if ledger.migrationEntries[pfn] != 0 {
-      guard pages[pfn].flags.contains(.locked), refcount > 0 else { return (.I51, nil) }
+      let owner = owner(of: pfn)
+      let isKept = pages[owner].flags.contains(.locked) && pages[owner].refcount > 0
+      guard isKept else { return (.I51, nil) }
     }
     if held[.pin] != 0 && !rules.pinsInListWords {
       let isSeen =

@@ -83,6 +83,7 @@ extension Machine {
       let passing = held[.speculative] + held[.migration] + held[.base]
       let isFresh =
         page.refcount == 1 + passing && page.mapcount == 0 && page.mapping == .none
+        && isOfRequestedOrder(pfn)
       return isFresh ? nil : (.I15, .page(pfn), nil)
     case .freedWithoutOwner(let pfn): return (.I16, .page(pfn), nil)
     case .unchargedOnLRU(let pfn): return (.I17, .page(pfn), nil)
@@ -94,7 +95,9 @@ extension Machine {
     case .migrationEnded(let source, let destination):
       if destination.isNone { verdict.pagesStayed += 1 } else { verdict.pagesMoved += 1 }
       if source.isNone { return nil }
-      if ledger.migrationEntries[source] != 0 { return (.I49, .page(source), nil) }
+      for position in folio(source) where ledger.migrationEntries[PFN(position)] != 0 {
+        return (.I49, .page(PFN(position)), nil)
+      }
       let hasLeft = destination.isNone || (ledger[source][.map] == 0 && pages[source].mapcount == 0)
       return hasLeft ? nil : (.I48, .page(source), Blame(.foreign, .map))
     case .privatePageMapped(let pfn): return (.I50, .page(pfn), nil)
@@ -144,8 +147,11 @@ extension Machine {
     return !source.isNone && ledger[source][.map] != 0
   }
 
-  private func isSelectable(_ pfn: PFN, _ pagemap: PagemapID, _ flags: CallFlags) -> Bool {
-    switch pages[pfn].type {
+  private mutating func isSelectable(
+    _ pfn: PFN, _ pagemap: PagemapID, _ flags: CallFlags
+  ) -> Bool {
+    guard flags.contains(.pmd) || !isLarge(pfn) else { return false }
+    return switch pages[pfn].type {
     case .system: flags.contains(.selectSystem)
     case .devicePrivate:
       flags.contains(.selectPrivate) && PagemapID(of: pfn)?.device == pagemap

@@ -89,6 +89,8 @@ package struct Ledger: Sendable {
 
   /// Pages of blocks that `alloc_pages()` handed out and nobody has begun to give back.
   var blocks = Bits<PFN>()
+  /// First pages of folios that drivers handed out whole, until they are split or freed.
+  package var folios = Bits<PFN>()
   /// What is counted of the tables of an IOMMU.
   package internal(set) var tables = Tables()
 

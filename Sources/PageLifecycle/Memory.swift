@@ -37,12 +37,14 @@ package struct PTE: Equatable, Sendable {
   /// The shared zero page, read-only.
   package static let zero = PTE(kind: .zero)
   /// `make_writable_device_private_entry()` and its readable sister.
-  package static func devicePrivate(_ pfn: PFN, writable: Bool) -> PTE {
-    PTE(kind: .devicePrivate, pfn: pfn, isWritable: writable)
+  package static func devicePrivate(_ pfn: PFN, writable: Bool, pmd: Bool = false) -> PTE {
+    PTE(kind: .devicePrivate, pfn: pfn, isWritable: writable, isPMD: pmd)
   }
   /// `make_writable_migration_entry()` and its sisters.
-  package static func migration(_ pfn: PFN, writable: Bool, exclusive: Bool) -> PTE {
-    PTE(kind: .migration, pfn: pfn, isWritable: writable, isExclusive: exclusive)
+  package static func migration(
+    _ pfn: PFN, writable: Bool, exclusive: Bool, pmd: Bool = false
+  ) -> PTE {
+    PTE(kind: .migration, pfn: pfn, isWritable: writable, isExclusive: exclusive, isPMD: pmd)
   }
 }
 

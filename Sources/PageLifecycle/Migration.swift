@@ -15,11 +15,17 @@ package struct Migration: Sendable {
     package var isWritable = false
     /// The collected page was taken off its LRU list.
     package var isIsolated = false
-    /// What the page-table entry was before.
+    /// What the page-table entry was before; a PMD entry where a folio goes whole, or comes to
+    /// where nothing is.
     package var before = PTE.none
     /// The migration has locked the page, and not let go yet.
     package var hasLockedSource = false
     package var hasLockedDestination = false
+
+    /// MIGRATE_PFN_COMPOUND: the slot stands for the pages of a PMD, the others are left empty.
+    package var isCompound: Bool { before.isPMD }
+    /// Pages it stands for.
+    package var span: Int { before.span }
   }
   package var slots = InlineArray<4, Slot>(repeating: Slot())
   package var count: UInt8 = 0

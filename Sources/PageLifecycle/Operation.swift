@@ -55,7 +55,7 @@ package struct CallFlags: OptionSet, Sendable {
   package static let write = Self(rawValue: 1)
   /// FOLL_LONGTERM.
   package static let longterm = Self(rawValue: 2)
-  /// Ask for a PMD entry.
+  /// Ask for a PMD entry; of private pages for a compound folio, MIGRATE_VMA_SELECT_COMPOUND.
   package static let pmd = Self(rawValue: 4)
   /// MAP_PRIVATE.
   package static let isPrivate = Self(rawValue: 8)
@@ -80,6 +80,8 @@ package struct CallFlags: OptionSet, Sendable {
   package static let coherent = Self(rawValue: 16384)
   /// The pages of a migration were collected by page frame; only procedures set it.
   static let isCollected = Self(rawValue: 32768)
+  /// What is split is mapped nowhere, and stays so; only procedures set it.
+  static let isUnmapped = Self(rawValue: 16)
 
   package static let named: [(name: String, flag: CallFlags)] = [
     ("write", .write), ("longterm", .longterm), ("pmd", .pmd), ("private", .isPrivate),

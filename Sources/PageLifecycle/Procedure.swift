@@ -32,6 +32,7 @@ package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
   case iommuMap, iommuUnmap
   case getPage, pinPage, lruAdd, isolatePage
   case dropStoredPin
+  case splitFolio
 }
 
 extension Procedure {
@@ -90,6 +91,7 @@ extension Procedure {
     case .lruAdd: LRUAdd.self
     case .isolatePage: IsolatePage.self
     case .dropStoredPin: DropStoredPin.self
+    case .splitFolio: SplitFolio.self
     case .handleFault: HandleFault.self
     case .daxFaultIO: DaxFault.self
     case .zapRange: ZapRange.self
@@ -183,6 +185,7 @@ extension Procedure {
     case .lruAdd: LRUAdd.resume(&m)
     case .isolatePage: IsolatePage.resume(&m)
     case .dropStoredPin: DropStoredPin.resume(&m)
+    case .splitFolio: SplitFolio.resume(&m)
     default: preconditionFailure("a procedure without steps")
     }
   }

@@ -90,6 +90,16 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case looksBeforeUnpinning
   case dropsPinsApart
   case countsPins
+  // Folios of private pages
+  case resetsEveryPage
+  case takesPagemapPerPage
+  case putsPagemapPerPage
+  case freesFolioOnce
+  case collectsFoliosWhereAsked
+  case splitsPMDBeforeZap
+  case freezesBeforeSplit
+  case splitsEntriesEverywhere
+  case holdsFolioToSplit
 }
 
 package struct RuleInfo: Sendable {
@@ -179,6 +189,8 @@ package struct Rules: Sendable, Equatable {
   package var gupTakesPagemap = false
   /// A PMD entry is one folio: counts live in its head page.
   package var hasLargeFolios = true
+  /// Private pages of a device may be one folio: handed out, mapped, migrated and freed whole.
+  package var hasPrivateFolios = false
   /// Each DAX entry holds one reference of each of its pages until it is zapped.
   package var entriesHold = false
   /// Who holds the pgmap for the pages of DAX entries.

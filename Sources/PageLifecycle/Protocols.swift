@@ -38,7 +38,7 @@ package struct Protocol: Sendable, Equatable {
 extension Protocol {
   /// Add a protocol here; command line, tests and campaign read this list.
   package static let all: [Protocol] =
-    [v6_1, v6_12, v6_18, v5_18, v5_17, zoneDevice2021] + daxGup + ofSeeds
+    [v6_1, v6_12, v6_18, v6_19, v5_18, v5_17, zoneDevice2021] + daxGup + ofSeeds
 
   static let v5_18 = Protocol(
     name: "v5.18",
@@ -81,13 +81,33 @@ extension Protocol {
   static let v6_18 = Protocol(
     name: "v6.18",
     summary: """
-      v6.15 and later.  An idle fsdax page has refcount 0; each page-table entry holds a \
+      v6.15 to v6.18.  An idle fsdax page has refcount 0; each page-table entry holds a \
       reference and counts in the mapcount.  Breaking layouts deletes the entries, and \
       eviction waits for the last reference.
       """,
     source: "recorded traces of 7.2.13; 38607c62b34b",
-    design: Rules(),
-    knownBugs: [
+    design: Rules(), knownBugs: eraFBugs)
+
+  static let v6_19 = Protocol(
+    name: "v6.19",
+    summary: """
+      v6.19 and later.  As v6.18, and private pages of a device may be one compound folio: it is \
+      handed out with one reference and one pgmap reference a page, mapped by one PMD entry or \
+      by PTEs, collected whole where compound pages are asked for, and split where they are not.
+      """,
+    source: "recorded traces of 7.2.13; v6.19 migrate_device.c and zone_device_page_init()",
+    design: {
+      var rules = Rules()
+      rules.hasPrivateFolios = true
+      return rules
+    }(),
+    knownBugs: eraFBugs + [
+      KnownBug(
+        .holdsFolioToSplit,
+        "derived: v6.19 migrate_vma_split_folio() takes its reference after pte_unmap_unlock()")
+    ])
+
+  private static let eraFBugs: [KnownBug] = [
       KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3"),
       KnownBug(.writesReplaceHoles, "found by pagefuzz, in no recording"),
       KnownBug(.holdsEntryWhileUnmapping, "found by pagefuzz, in no recording"),
@@ -95,7 +115,7 @@ extension Protocol {
       KnownBug(.sleepsOnFaultPageLock, "a69d1ab971a6"),
       KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
       KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
-    ])
+    ]
 
   static let eraC: Rules = {
     var rules = eraE(breaksBeyondEnd: false)

@@ -379,6 +379,7 @@ extension Rule {
   /// Whether breaking the rule changes anything under a design.
   package func isMeaningful(in design: Rules) -> Bool {
     if let isMeaningful = isMeaningful(ofSeeds: design) { return isMeaningful }
+    if let isMeaningful = isMeaningful(ofFolios: design) { return isMeaningful }
     guard design.domains.isSuperset(of: .kernel) else { return false }
     return switch self {
     case .rescansAfterSleeping, .deletesEntriesInBreak: design.breakDeletesEntries

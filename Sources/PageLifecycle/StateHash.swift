@@ -66,6 +66,7 @@ extension Machine {
       hash ^= digest(id)
     }
     if !rules.domains.isSubset(of: .kernel) { hash ^= digestOfSeeds() }
+    if rules.hasPrivateFolios { rest.mix(ledger.folios.rawValue) }
     return hash ^ rest.value
   }
 

@@ -100,8 +100,8 @@ enum Fork: Body {
   }
 
   /// What the child reads at an address is what the parent read when its entry was copied.
-  private static func keepBook(_ m: inout Machine) {
-    let (mapping, page) = (m.frame.mapping, m.frame.page)
+  private static func keepBook(_ page: PageIndex, _ m: inout Machine) {
+    let mapping = m.frame.mapping
     guard m.mms[parent].vmas[mapping].copies.contains(page) else { return }
     m.mms[child].vmas[mapping].copies.insert(page)
     m.mms[child].vmas[mapping].copyValues[page] = m.mms[parent].vmas[mapping].copyValues[page]
@@ -129,16 +129,18 @@ enum Fork: Body {
       return .next(.unlockPageTable)
 
     case .dupRmap:
-      keepBook(&m)
+      for offset in 0..<span(&m) { keepBook(page + offset, &m) }
       let owner = m.owner(of: pte.pfn)
       if m.countsMappings(of: pte.pfn) {
         m.getPage(owner)
         m.holdBriefly(.fault, of: owner)
         m.addRmap(owner)
       }
-      if m.pages[pte.pfn].mapping == .anon {
-        m.share(pte.pfn)
-        m.mms[parent].vmas[mapping].ptes[page].isWritable = false
+      if m.pages[owner].mapping == .anon {
+        m.makeExclusive(pte, false)
+        for offset in 0..<pte.span {
+          m.mms[parent].vmas[mapping].ptes[page + offset].isWritable = false
+        }
         m.frame.pte.isWritable = false
       }
       return .next(.setChildPTE)
@@ -161,7 +163,7 @@ enum Fork: Body {
       return .next(.copyData)
 
     case .copyData:
-      keepBook(&m)
+      keepBook(page, &m)
       m.memory[m.frame.pfn] = m.memory[pte.pfn]
       return .next(.setCopiedPTE)
 
@@ -179,8 +181,12 @@ enum Fork: Body {
     m.frame.pte = pte
     if pte.kind == .migration {
       // A page on its way is shared from now on.
-      m.frame.pte = .migration(pte.pfn, writable: false, exclusive: false)
-      m.mms[parent].vmas[m.frame.mapping].ptes[m.frame.page] = m.frame.pte
+      m.frame.pte.isWritable = false
+      m.frame.pte.isExclusive = false
+      for offset in 0..<pte.span {
+        m.mms[parent].vmas[m.frame.mapping].ptes[m.frame.page + offset].isWritable = false
+        m.mms[parent].vmas[m.frame.mapping].ptes[m.frame.page + offset].isExclusive = false
+      }
     }
     guard pte.isMapping else { return .next(.setChildPTE) }
     guard pte.kind == .page else { return .next(.dupRmap) }
@@ -193,8 +199,13 @@ enum Fork: Body {
   }
 
   private static func nextPage(_ m: inout Machine) -> Transition<Step> {
-    m.frame.page = m.frame.page + 1
+    m.frame.page = m.frame.page + span(&m)
     return .next(.copyPTE)
+  }
+
+  /// Pages of the entry just copied; a file's PMD entry is copied page by page.
+  private static func span(_ m: inout Machine) -> Int {
+    m.frame.pte.kind == .page ? 1 : m.frame.pte.span
   }
 }
 

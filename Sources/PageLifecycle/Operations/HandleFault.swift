@@ -98,7 +98,8 @@ enum HandleFault: Body {
   }
 
   private static func waitForMigration(_ step: Step, _ m: inout Machine) -> Transition<Step> {
-    let (mm, pfn) = (m.frame.mm, m.frame.pte.pfn)
+    // A folio on its way is locked by its first page.
+    let (mm, pfn) = (m.frame.mm, m.owner(of: m.frame.pte.pfn))
     let pte = m.mms[mm].vmas[m.frame.mapping].ptes[m.frame.page]
     m.value = .ok
     switch step {

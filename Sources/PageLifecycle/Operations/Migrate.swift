@@ -36,9 +36,9 @@ enum Migrate: Body {
     case .finalize: return m.enter(Frame(.migrateFinalize), then: Step.count)
 
     case .count:
-      let moved = (0..<Int(m.migration.count)).count { position in
+      let moved = (0..<Int(m.migration.count)).reduce(0) { moved, position in
         let slot = m.migration.slots[position]
-        return slot.isSelected && !slot.destination.isNone
+        return slot.isSelected && !slot.destination.isNone ? moved + slot.span : moved
       }
       m.migration.count = 0
       m.value = Outcome(moved)
@@ -61,7 +61,9 @@ enum MigrateVMA: Body {
   }
 
   static func signature(of operation: Procedure) -> Signature? {
-    let flags: CallFlags = [.selectSystem, .selectPrivate, .selectCoherent, .partial, .unfilled]
+    let flags: CallFlags = [
+      .selectSystem, .selectPrivate, .selectCoherent, .partial, .unfilled, .pmd,
+    ]
     return operation == .migrateToDevice
       ? Signature(
         name: "migrate_to_device",
@@ -74,9 +76,13 @@ enum MigrateVMA: Body {
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
-    guard m.isBound(call.pagemap), let (mapping, _) = m.resolve(call.mm, call.address)
+    guard m.isBound(call.pagemap), let (mapping, page) = m.resolve(call.mm, call.address)
     else { return false }
-    return m.mms[call.mm].vmas[mapping].kind == .anonymous
+    let vma = m.mms[call.mm].vmas[mapping]
+    // A folio is rare, and what may happen to it is much: nothing comes back from where nothing is.
+    let isSomewhere = vma.ptes[page].kind == .page || vma.ptes[page].kind == .devicePrivate
+    let mustBe = m.rules.hasPrivateFolios && call.operation != .migrateToDevice
+    return vma.kind == .anonymous && (isSomewhere || !mustBe)
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -105,6 +111,7 @@ enum MigrateVMA: Body {
       m.migration.pagemap = m.call.pagemap
       m.migration.isToSystem = m.call.operation == .migrateToRAM
       m.migration.flags = m.flagsOfMigration(m.call.flags)
+      if m.call.flags.contains(.pmd) { m.migrateWholePMD() }
       return m.enter(Frame(.migrate), then: Step.unlockMM)
 
     case .unlockMM:
@@ -117,6 +124,14 @@ enum MigrateVMA: Body {
 }
 
 extension Machine {
+  /// Who asks for compound pages asks for the PMD around an address.
+  mutating func migrateWholePMD() {
+    guard rules.hasPrivateFolios else { return }
+    migration.page = File.firstOfPMD(migration.page)
+    migration.count = UInt8(Limits.pagesPerPMD)
+    migration.flags.insert(.pmd)
+  }
+
   /// What memremap_pages() holds of a page that moves.
   mutating func migrationBase(of pfn: PFN) -> Int32 {
     let isOfDriver = pages[pfn].type == .devicePrivate || pages[pfn].type == .coherent
@@ -172,18 +187,24 @@ enum MigrateDeviceRange: Body {
       let isFull = Int(m.frame.count) == Limits.migrationPages
       guard offset < pagemap.pages.count, !isFull else { return .next(.migrate) }
       m.frame.pfn = PFN(pagemap.pages.lowerBound + offset)
+      if m.frame.count > 0 && m.isLarge(m.frame.pfn) { return .next(.migrate) }
       m.frame.index = m.frame.index + 1
-      guard m.pages[m.frame.pfn].exists, m.tryGetPage(m.frame.pfn) else { return .next(.tryGet) }
+      // folio_get_nontail_page()
+      guard m.pages[m.frame.pfn].exists, !m.pages[m.frame.pfn].isTail, m.tryGetPage(m.frame.pfn)
+      else { return .next(.tryGet) }
       m.noteSpeculation(m.frame.pfn)
       m.holdBriefly(.migration, of: m.frame.pfn)
       return .next(.tryLock)
 
     case .tryLock:
       let isAnonymous = m.pages[m.frame.pfn].mapping == .anon
-      guard isAnonymous, m.tryLockPage(m.frame.pfn) else { return .next(.putSkipped) }
+      let isLarge = m.isLarge(m.frame.pfn)
+      let hasRoom = !isLarge || m.frame.count == 0
+      guard isAnonymous, hasRoom, m.tryLockPage(m.frame.pfn) else { return .next(.putSkipped) }
+      if isLarge { m.migration.slots = InlineArray(repeating: Migration.Slot()) }
       m.migration.slots[Int(m.frame.count)] = Migration.Slot(
-        source: m.frame.pfn, isSelected: true, hasLockedSource: true)
-      m.frame.count += 1
+        source: m.frame.pfn, isSelected: true, before: PTE(isPMD: isLarge), hasLockedSource: true)
+      m.frame.count += isLarge ? UInt8(Limits.migrationPages) : 1
       m.migration.count = m.frame.count
       return .next(.tryGet)
 

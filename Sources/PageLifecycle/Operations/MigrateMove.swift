@@ -9,10 +9,12 @@ enum MigrateCopy: Body {
     case nextSlot
     /// `dmirror_devmem_alloc_page()`, `alloc_page_vma()`
     case allocateDevice, allocateRAM, keepDestination
-    /// `copy_highpage()`
+    /// `copy_highpage()`, of each page of a folio
     case copyData
     /// `unlock_page(dpage)`, by a driver that thinks it is done with it
     case unlockEarly
+    /// no large page is to be had: `alloc_page_vma()` for each part of the folio
+    case fillSmall
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -25,14 +27,20 @@ enum MigrateCopy: Body {
           (m.migration.flags.contains(.partial) && m.frame.count % 2 == 1)
           || (m.migration.isToSystem && m.slot.isEmpty)
         if m.slot.isSelected && !isLeftOut && !m.migration.flags.contains(.unfilled) {
-          return .next(m.migration.isToSystem ? .allocateRAM : .allocateDevice)
+          guard m.slot.isCompound && m.migration.isToSystem else {
+            return .next(m.migration.isToSystem ? .allocateRAM : .allocateDevice)
+          }
+          // RAM has no large folios: what goes there is split, where a process asks for it.
+          if m.call.operation != .migrateDeviceRange { return .next(.fillSmall) }
         }
         m.frame.count += 1
       }
       return .finish
 
     case .allocateDevice:
-      return m.enter(DeviceAlloc.frame(m.migration.pagemap), then: Step.keepDestination)
+      return m.enter(
+        DeviceAlloc.frame(m.migration.pagemap, folio: m.slot.isCompound),
+        then: Step.keepDestination)
 
     case .allocateRAM:
       let pfn = m.allocateRAM()
@@ -43,14 +51,22 @@ enum MigrateCopy: Body {
       }
       return .next(.keepDestination)
 
+    case .fillSmall:
+      m.fillCompoundSlot()
+      return .next(.nextSlot)
+
     case .keepDestination:
+      if m.slot.isCompound && m.cpus[m.current].allocated.isNone { return .next(.fillSmall) }
       m.slot.destination = m.cpus[m.current].allocated
       m.slot.hasLockedDestination = !m.slot.destination.isNone
       return .next(.copyData)
 
     case .copyData:
       let (source, destination) = (m.slot.source, m.slot.destination)
-      if !destination.isNone { m.memory[destination] = source.isNone ? 0 : m.memory[source] }
+      for offset in 0..<(destination.isNone ? 0 : m.slot.span) {
+        let copied = source.isNone ? 0 : m.memory[PFN(source.position + offset)]
+        m.memory[PFN(destination.position + offset)] = copied
+      }
       if !destination.isNone && !m.obeys(.locksDestination) { return .next(.unlockEarly) }
       m.frame.count += 1
       return .next(.nextSlot)
@@ -74,6 +90,8 @@ enum MigratePages: Body {
     case lockPageTable, recheckPTE, becomeAnonymous, addRmap, getPage, setPTE, unlockPageTable
     /// `folio_migrate_mapping()`: the exact count, then the identity
     case checkCount, moveIdentity
+    /// `migrate_vma_split_unmapped_folio()`: its parts go to pages of their own
+    case splitSource, keepParts
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -81,10 +99,22 @@ enum MigratePages: Body {
     case .nextSlot:
       while m.frame.count < m.migration.count {
         if m.slot.isSelected && m.slot.destination.isNone { m.slot.isSelected = false }
+        if m.slot.isSelected && !m.slot.isEmpty && !m.slot.isCompound && m.isLarge(m.slot.source) {
+          return .next(.splitSource)
+        }
         if m.slot.isSelected { return .next(m.slot.isEmpty ? .lockPageTable : .checkCount) }
         m.frame.count += 1
       }
       return .finish
+
+    case .splitSource:
+      var frame = SplitFolio.frame(m.slot.source, .migration)
+      frame.flags = .isUnmapped
+      return m.enter(frame, then: Step.keepParts)
+
+    case .keepParts:
+      m.keepPartsOfFolio(isSplit: !m.value.isFailure)
+      return .next(.nextSlot)
 
     case .checkCount:
       let source = m.slot.source
@@ -119,8 +149,11 @@ enum MigratePages: Body {
       return m.acquire(.pageTable(mm)) ? .next(.recheckPTE) : .wait
 
     case .recheckPTE:
-      let kind = m.mms[mm].vmas[mapping].ptes[page].kind
-      guard kind == .none || kind == .zero else {
+      let isFree = (0..<m.slot.span).allSatisfy { offset in
+        let kind = m.mms[mm].vmas[mapping].ptes[page + offset].kind
+        return kind == .none || (kind == .zero && !m.slot.isCompound)
+      }
+      guard isFree else {
         m.slot.isSelected = false
         return .next(.unlockPageTable)
       }
@@ -128,6 +161,7 @@ enum MigratePages: Body {
 
     case .becomeAnonymous:
       m.becomeAnonymous(destination)
+      m.makeExclusive(m.entry(for: destination), true)
       return .next(.addRmap)
 
     case .addRmap:
@@ -140,15 +174,14 @@ enum MigratePages: Body {
       return .next(.setPTE)
 
     case .setPTE:
-      let isPrivate = m.pages[destination].type == .devicePrivate
-      let pte: PTE =
-        isPrivate
-        ? .devicePrivate(destination, writable: true) : .page(destination, writable: true)
+      let pte = m.entry(for: destination)
       m.clearPTE(mm, mapping, page)
       m.dropBriefHold(.fault, of: destination)
       m.addResident(mm, pte, 1)
       m.setPTE(mm, mapping, page, pte)
-      m.noteCopy(of: destination, at: (mm, mapping, page))
+      for offset in 0..<pte.span {
+        m.noteCopy(of: PFN(destination.position + offset), at: (mm, mapping, page + offset))
+      }
       return .next(.unlockPageTable)
 
     default:
@@ -254,5 +287,43 @@ enum MigrateFinalize: Body {
       m.frame.count += 1
     }
     return .finish
+  }
+}
+
+extension Machine {
+  /// The entry by which an empty slot's new pages are mapped.
+  fileprivate mutating func entry(for destination: PFN) -> PTE {
+    pages[destination].type == .devicePrivate
+      ? .devicePrivate(destination, writable: true, pmd: slot.isCompound)
+      : .page(destination, writable: true)
+  }
+
+  /// A folio whose new place is no folio: each of its pages has a slot of its own from here.
+  fileprivate mutating func fillCompoundSlot() {
+    let whole = slot
+    slot.before.isPMD = false
+    for position in 1..<Limits.migrationPages {
+      cpus[current].migration.slots[position] = Migration.Slot(
+        isSelected: true, isEmpty: whole.isEmpty, isWritable: whole.isWritable)
+      guard !whole.isEmpty else { continue }
+      cpus[current].migration.slots[position].source = PFN(whole.source.position + position)
+    }
+  }
+
+  /// The pages of a folio are locked and held by the migration now, or the folio stays whole.
+  fileprivate mutating func keepPartsOfFolio(isSplit: Bool) {
+    if !isSplit {
+      // Its entries are those of pages now: a fault that comes back splits it before it migrates.
+      migration.isBeaten = true
+      cpus[current].migration.slots[0].isSelected = false
+    }
+    for position in 1..<Limits.migrationPages {
+      if isSplit {
+        cpus[current].migration.slots[position].hasLockedSource = true
+      } else {
+        cpus[current].migration.slots[position].source = .none
+        cpus[current].migration.slots[position].isSelected = false
+      }
+    }
   }
 }

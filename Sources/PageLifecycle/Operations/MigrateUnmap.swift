@@ -82,7 +82,10 @@ enum MigrateUnmap: Body {
       return .next(.clearPTE)
 
     case .clearPTE:
-      guard m.find({ $0.isMapping && $0.pfn == pfn }, in: mm) else { return .next(.flushTLB) }
+      let pages = m.folio(pfn)
+      guard m.find({ $0.isMapping && pages.contains($0.pfn.position) }, in: mm) else {
+        return .next(.flushTLB)
+      }
       m.frame.pte = m.mms[mm].vmas[m.frame.mapping].ptes[m.frame.page]
       m.clearPTE(mm, m.frame.mapping, m.frame.page)
       m.ledger.take(.gather, of: pfn)
@@ -91,7 +94,7 @@ enum MigrateUnmap: Body {
         m.cpus[m.current].gathered[m.frame.page] = m.frame.pte
         m.cpus[m.current].stale.insert(m.frame.page)
       }
-      guard let wasExclusive = m.tryShare(pfn) else { return .next(.restorePTE) }
+      guard let wasExclusive = m.tryShare(m.frame.pte) else { return .next(.restorePTE) }
       m.frame.pte.isExclusive = wasExclusive
       return .next(.setMigrationPTE)
 
@@ -107,7 +110,8 @@ enum MigrateUnmap: Body {
       let pte = m.frame.pte
       m.setPTE(
         mm, mapping, page,
-        .migration(pfn, writable: pte.isWritable, exclusive: pte.isExclusive))
+        .migration(
+          pte.pfn, writable: pte.isWritable, exclusive: pte.isExclusive, pmd: pte.isPMD))
       return .next(.removeRmap)
 
     case .removeRmap:
@@ -224,7 +228,8 @@ enum RestoreEntries: Body {
       return m.acquire(.pageTable(mm)) ? .next(.findEntry) : .wait
 
     case .findEntry:
-      guard m.find({ $0.kind == .migration && $0.pfn == source }, in: mm) else {
+      let pages = m.folio(source)
+      guard m.find({ $0.kind == .migration && pages.contains($0.pfn.position) }, in: mm) else {
         return .next(.unlockPageTable)
       }
       m.getPage(destination)
@@ -238,14 +243,16 @@ enum RestoreEntries: Body {
     case .setPTE:
       let entry = m.mms[mm].vmas[m.frame.mapping].ptes[m.frame.page]
       let isPrivate = m.pages[destination].type == .devicePrivate
+      // The page of the folio that the entry is about.
+      let pfn = PFN(destination.position + entry.pfn.position - source.position)
       let pte: PTE =
         isPrivate
-        ? .devicePrivate(destination, writable: entry.isWritable)
-        : .page(destination, writable: entry.isWritable)
+        ? .devicePrivate(pfn, writable: entry.isWritable, pmd: entry.isPMD)
+        : .page(pfn, writable: entry.isWritable, pmd: entry.isPMD)
       m.clearPTE(mm, m.frame.mapping, m.frame.page)
       m.dropBriefHold(.fault, of: destination)
       m.setPTE(mm, m.frame.mapping, m.frame.page, pte)
-      if entry.isExclusive { m.makeExclusive(destination) }
+      if entry.isExclusive { m.makeExclusive(pte, true) }
       m.emit(.restored(pte, before: entry))
       return .next(.findEntry)
 

@@ -56,6 +56,7 @@ enum PrivateFault: Body {
       m.migration.pagemap = PagemapID(of: pfn)?.device ?? .device0
       m.migration.isToSystem = true
       m.migration.flags = m.obeys(.asksForOwnType) ? .selectPrivate : .selectSystem
+      if m.frame.pte.isPMD { m.migrateWholePMD() }
       // What no reference was taken of needs no exception for it.
       let isHeld = m.frame.holder == .faultPage
       if m.obeys(.passesFaultPage) && isHeld { m.migration.faultPage = pfn }
@@ -66,7 +67,9 @@ enum PrivateFault: Body {
       m.frame.index = PageIndex(1)
       // Nothing moved, and it was not that another migration has the page.
       if m.value.rawValue == 0 && !m.migration.isBeaten { m.frame.result = Outcome(.again) }
-      if m.frame.count == 1 { m.unlockPage(pfn) }
+      // A part of a folio that it was one entry of may be a page of its own now.
+      if !m.frame.pte.isPMD { m.frame.pfn = m.owner(of: m.frame.pte.pfn) }
+      if m.frame.count == 1 { m.unlockPage(m.frame.pfn) }
       return .next(.putPage)
 
     case .putPage:
@@ -98,6 +101,7 @@ enum PrivateFault: Body {
         m.frame.end = PageIndex(1)
         return .next(.unlockPageTable)
       }
+      m.frame.pfn = m.owner(of: pfn)
       return .next(m.obeys(.locksFaultPage) ? .tryLockPage : .getPage)
 
     case .tryLockPage:
@@ -122,12 +126,16 @@ extension Machine {
   /// A CPU holds a page for a fault that goes on when somebody else's migration has ended.
   mutating func isServing(_ pfn: PFN, _ cpu: CPUID) -> Bool {
     let isLocked = migration.isFaultPageLocked
+    let isFolio = isLarge(pfn)
+    let isSplitOff = { (frame: Frame) in !frame.pte.isPMD && frame.pte.pfn == pfn }
     return cpus[cpu].hasEntered { frame in
       switch frame.procedure {
       case .privateFault:
         // Who unlocked the page before we locked it is on its way out.
         let isLeaving = isLocked && frame.index.rawValue == 1
-        return frame.holder == .faultPage && frame.pfn == pfn && !isLeaving
+        // Of a part of a folio it is the folio, until that is split.
+        let isHeld = frame.pfn == pfn && (frame.pte.isPMD || isFolio || frame.pte.pfn == pfn)
+        return frame.holder == .faultPage && (isHeld || isSplitOff(frame)) && !isLeaving
       case .handleFault:
         // It waits for a migration, with a reference.
         return frame.count == 1 && frame.pte.pfn == pfn && frame.pte.kind == .migration

@@ -111,6 +111,8 @@ enum PutPage: Body {
   }
 
   /// From the moment the page is listed its next owner may have it: nothing may write it then.
+  ///
+  /// Registers: index, the pages of a folio, 0 of a small page; end, how many of them are listed.
   private static func freeDevicePage(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let pfn = m.frame.pfn
     let type = m.pages[pfn].type
@@ -125,7 +127,9 @@ enum PutPage: Body {
       }
       // The page of a type without page_free is its driver's no more.
       guard type != .coherent || m.obeys(.callsPageFree) else { return .finish }
-      m.clearIdentity(pfn)
+      if m.isLarge(pfn) { m.frame.index = PageIndex(Limits.pagesPerPMD) }
+      for position in m.folio(pfn) { m.clearIdentity(PFN(position)) }
+      m.ledger.folios.remove(pfn)
       guard m.rules.driverBase == 0 else { return .next(.lockDriver) }
       let isEarly = m.freeCount(of: type) != 0 && m.obeys(.countsBeforeListing)
       return .next(isEarly ? .storeCountFirst : .lockDriver)
@@ -144,7 +148,9 @@ enum PutPage: Body {
       }
       // A chunk that is being removed takes nothing back.
       let isRemoving = pagemap.hasDriver && m.pagemaps[pagemap].isRemoving
-      if !isRemoving || !m.obeys(.dropsRemovedPages) { m.list(pfn, in: pagemap.device) }
+      guard !isRemoving || !m.obeys(.dropsRemovedPages) else { return .next(.unlockDriver) }
+      if m.frame.index.rawValue != 0 { return .next(listNext(pagemap.device, &m)) }
+      m.list(pfn, in: pagemap.device)
       return .next(.unlockDriver)
 
     case .unlockDriver:
@@ -160,9 +166,20 @@ enum PutPage: Body {
       return type == .generic ? .finish : .next(.putPagemap)
 
     default:
-      m.putPageReference(pagemap)
+      m.putFolioReferences(pagemap, Int32(max(1, m.frame.index.rawValue)))
       return .finish
     }
+  }
+
+  /// The driver has the pages of a folio again one by one: it may hand out each alone.
+  private static func listNext(_ device: PagemapID, _ m: inout Machine) -> Step {
+    let pages = m.frame.index.position
+    // A second call for the same folio begins where the first did.
+    let listed = m.frame.end.position % pages
+    m.list(PFN(m.frame.pfn.position + pages - 1 - listed), in: device)
+    m.frame.end = m.frame.end + 1
+    let calls = m.obeys(.freesFolioOnce) ? 1 : pages
+    return m.frame.end.position < pages * calls ? .listPage : .unlockDriver
   }
 
   private static func drop(_ holder: Holder, of pfn: PFN, _ times: Int32, _ m: inout Machine) {

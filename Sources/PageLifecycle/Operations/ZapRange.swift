@@ -21,6 +21,8 @@ enum ZapRange: Body {
     case putGathered
     /// Only where a specimen flushes too late.
     case flushLate
+    /// `__split_huge_pmd()`, where a part of a PMD entry of private pages is zapped
+    case getForParts, splitPMD
   }
 
   static func frame(
@@ -51,6 +53,12 @@ enum ZapRange: Body {
       guard m.frame.page < m.frame.end else {
         return .next(m.obeys(.flushesBeforePut) ? .flushTLB : .unlockPageTable)
       }
+      let pte = m.mms[mm].vmas[mapping].ptes[m.frame.page]
+      if m.isPartOfPMD(pte, at: m.frame.page, before: m.frame.end),
+        m.obeys(.splitsPMDBeforeZap)
+      {
+        return .next(.getForParts)
+      }
       return .next(clear(m.frame.page, &m) ? .removeRmap : .clearPTE)
 
     case .removeRmap:
@@ -64,7 +72,15 @@ enum ZapRange: Body {
       let pfn = m.cpus[m.current].gathered[m.frame.page].pfn
       m.cpus[m.current].gathered[m.frame.page] = .none
       m.frame.page = m.frame.page + 1
-      return m.enter(PutPage.frame(pfn, .gather), then: Step.clearPTE)
+      return m.enter(PutPage.frame(m.owner(of: pfn), .gather), then: Step.clearPTE)
+
+    case .getForParts:
+      m.getForParts(m.mms[mm].vmas[mapping].ptes[m.frame.page])
+      return .next(.splitPMD)
+
+    case .splitPMD:
+      m.splitPMD(mm, mapping, m.frame.page)
+      return .next(.clearPTE)
 
     case .flushTLB:
       m.flushTLBs(of: mm)
@@ -161,7 +177,8 @@ extension Machine {
     let first = pte.isPMD ? File.firstOfPMD(page) : page
     for offset in 0..<pte.span {
       var part = pte
-      if pte.kind == .page { part.pfn = PFN(pte.pfn.position + offset) }
+      let namesPages = pte.kind == .page || (pte.isPMD && !pte.pfn.isNone)
+      if namesPages { part.pfn = PFN(pte.pfn.position + offset) }
       book(
         part, isFirst: offset == 0, 1, mms[mm].vmas[mapping].file,
         mms[mm].vmas[mapping].filePage(first + offset))
