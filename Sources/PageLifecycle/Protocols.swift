@@ -108,14 +108,14 @@ extension Protocol {
     ])
 
   private static let eraFBugs: [KnownBug] = [
-      KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3"),
-      KnownBug(.writesReplaceHoles, "found by pagefuzz, in no recording"),
-      KnownBug(.holdsEntryWhileUnmapping, "found by pagefuzz, in no recording"),
-      KnownBug(.wakesWhenOnlyMapped, "found by pagefuzz, then seen in 32 recorded sequences"),
-      KnownBug(.sleepsOnFaultPageLock, "a69d1ab971a6"),
-      KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
-      KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
-    ]
+    KnownBug(.drainsBeforeUnbind, "unbind of a mapped device, tried on 7.2 and 7.3"),
+    KnownBug(.writesReplaceHoles, "found by pagefuzz, in no recording"),
+    KnownBug(.holdsEntryWhileUnmapping, "found by pagefuzz, in no recording"),
+    KnownBug(.wakesWhenOnlyMapped, "found by pagefuzz, then seen in 32 recorded sequences"),
+    KnownBug(.sleepsOnFaultPageLock, "a69d1ab971a6"),
+    KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
+    KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
+  ]
 
   static let eraC: Rules = {
     var rules = eraE(breaksBeyondEnd: false)

@@ -12,12 +12,12 @@ extension Rule {
     case .takesPagemapPerPage:
       (
         "M-PGMANY", "a folio that is handed out takes a pgmap reference for each of its pages",
-        [.I20, .I18, .I19], "v6.19 zone_device_page_init(): percpu_ref_tryget_many()"
+        [.I23, .I18, .I19, .I20], "v6.19 zone_device_page_init(): percpu_ref_tryget_many()"
       )
     case .putsPagemapPerPage:
       (
         "M-PGPUTONE", "a folio that is freed puts a pgmap reference for each of its pages",
-        [.I20, .I23], "v6.19 free_zone_device_folio(): percpu_ref_put_many()"
+        [.I23, .I20], "v6.19 free_zone_device_folio(): percpu_ref_put_many()"
       )
     case .freesFolioOnce:
       (
@@ -42,12 +42,13 @@ extension Rule {
     case .splitsEntriesEverywhere:
       (
         "M-SPLITPMD", "before a folio on its way is split every process has its PMD entry split",
-        [.I54], "derived: v6.19 migrate_vma_split_unmapped_folio() splits that of one process"
+        [.I1, .I5, .I54],
+        "derived: v6.19 migrate_vma_split_unmapped_folio() splits that of one process"
       )
     case .holdsFolioToSplit:
       (
         "M-SPLITGET", "who splits a folio to collect it holds it before the page table is unlocked",
-        [.I14], "derived: v6.19 migrate_vma_split_folio()"
+        [.I14, .I12], "derived: v6.19 migrate_vma_split_folio()"
       )
     default: preconditionFailure("a rule without an entry: \(self)")
     }

@@ -14,7 +14,9 @@ enum Recorded: String, CaseIterable {
     }
   }
   /// The protocol of the kernel it was recorded on.
-  var era: String { self == .blockReuse ? "v6.1" : "v6.18" }
+  var era: String { eras[0] }
+  /// All protocols that agree with it: recordings know no folio of private pages.
+  var eras: [String] { self == .blockReuse ? ["v6.1"] : ["v6.19", "v6.18"] }
 
   /// A block whose holder was forgotten at eviction comes back in another file; 6.1.
   private static let blockReuseText = """

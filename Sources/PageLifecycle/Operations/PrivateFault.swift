@@ -127,15 +127,15 @@ extension Machine {
   mutating func isServing(_ pfn: PFN, _ cpu: CPUID) -> Bool {
     let isLocked = migration.isFaultPageLocked
     let isFolio = isLarge(pfn)
-    let isSplitOff = { (frame: Frame) in !frame.pte.isPMD && frame.pte.pfn == pfn }
+    let isPage = { (frame: Frame) in !frame.pte.isPMD && frame.pte.pfn == pfn }
     return cpus[cpu].hasEntered { frame in
       switch frame.procedure {
       case .privateFault:
         // Who unlocked the page before we locked it is on its way out.
         let isLeaving = isLocked && frame.index.rawValue == 1
-        // Of a part of a folio it is the folio, until that is split.
-        let isHeld = frame.pfn == pfn && (frame.pte.isPMD || isFolio || frame.pte.pfn == pfn)
-        return frame.holder == .faultPage && (isHeld || isSplitOff(frame)) && !isLeaving
+        // Of a part of a folio it holds the folio, until that is split.
+        let isHeld = frame.pfn == pfn && (frame.pte.isPMD || isFolio)
+        return frame.holder == .faultPage && (isHeld || isPage(frame)) && !isLeaving
       case .handleFault:
         // It waits for a migration, with a reference.
         return frame.count == 1 && frame.pte.pfn == pfn && frame.pte.kind == .migration
