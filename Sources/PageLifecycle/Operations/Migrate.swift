@@ -80,9 +80,12 @@ enum MigrateVMA: Body {
     else { return false }
     let vma = m.mms[call.mm].vmas[mapping]
     // A folio is rare, and what may happen to it is much: nothing comes back from where nothing is.
-    let isSomewhere = vma.ptes[page].kind == .page || vma.ptes[page].kind == .devicePrivate
-    let mustBe = m.rules.hasPrivateFolios && call.operation != .migrateToDevice
-    return vma.kind == .anonymous && (isSomewhere || !mustBe)
+    guard vma.kind == .anonymous, m.rules.hasPrivateFolios else { return vma.kind == .anonymous }
+    let pte = vma.ptes[page]
+    let isDevices = !pte.pfn.isNone && PagemapID(of: pte.pfn)?.device == call.pagemap
+    let isToDevice = call.operation == .migrateToDevice
+    guard !(isToDevice && call.flags.contains(.pmd)) else { return pte.kind == .none || pte.isPMD }
+    return isToDevice || isDevices
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
