@@ -251,6 +251,13 @@ enum DeviceAlloc: Body {
       m.listAll(of: PagemapID(rawValue: m.frame.index.rawValue))
       return .next(.unlist)
 
+    default: return initialize(step, &m)
+    }
+  }
+
+  /// `zone_device_page_init()`.
+  private static func initialize(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    switch step {
     case .getPagemap:
       guard !m.rules.baseHoldsPagemap else { return .next(.storeCount) }
       if let chunk = PagemapID(of: m.frame.pfn) {
@@ -286,7 +293,7 @@ enum DeviceAlloc: Body {
       m.frame.end = m.frame.end + 1
       return .next(m.frame.end.position < pages(of: m.frame) ? .resetPage : .getPagemap)
 
-    case .buildFolio:
+    default:
       m.makeFolio(m.frame.pfn)
       m.ledger.folios.insert(m.frame.pfn)
       m.emit(.handedOut(m.frame.pfn))

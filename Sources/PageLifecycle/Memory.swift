@@ -26,6 +26,11 @@ package struct PTE: Equatable, Sendable {
     return whole
   }
 
+  /// The migration entry in its place.
+  var onItsWay: PTE {
+    .migration(pfn, writable: isWritable, exclusive: isExclusive, pmd: isPMD)
+  }
+
   /// It counts as a mapping of its page.
   @inline(__always)
   package var isMapping: Bool { kind == .page || kind == .devicePrivate }

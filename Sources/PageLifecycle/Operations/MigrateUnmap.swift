@@ -107,11 +107,7 @@ enum MigrateUnmap: Body {
       return .next(.flushTLB)
 
     case .setMigrationPTE:
-      let pte = m.frame.pte
-      m.setPTE(
-        mm, mapping, page,
-        .migration(
-          pte.pfn, writable: pte.isWritable, exclusive: pte.isExclusive, pmd: pte.isPMD))
+      m.setPTE(mm, mapping, page, m.frame.pte.onItsWay)
       return .next(.removeRmap)
 
     case .removeRmap:

@@ -74,13 +74,7 @@ enum ZapRange: Body {
       m.frame.page = m.frame.page + 1
       return m.enter(PutPage.frame(m.owner(of: pfn), .gather), then: Step.clearPTE)
 
-    case .getForParts:
-      m.getForParts(m.mms[mm].vmas[mapping].ptes[m.frame.page])
-      return .next(.splitPMD)
-
-    case .splitPMD:
-      m.splitPMD(mm, mapping, m.frame.page)
-      return .next(.clearPTE)
+    case .getForParts, .splitPMD: return .next(splitPMD(step, &m))
 
     case .flushTLB:
       m.flushTLBs(of: mm)
@@ -110,6 +104,17 @@ enum ZapRange: Body {
       forgetGathered(&m)
       return .finish
     }
+  }
+
+  /// A part of a PMD entry goes: the rest is mapped page by page.
+  private static func splitPMD(_ step: Step, _ m: inout Machine) -> Step {
+    let (mm, mapping, page) = (m.frame.mm, m.frame.mapping, m.frame.page)
+    guard step == .splitPMD else {
+      m.getForParts(m.mms[mm].vmas[mapping].ptes[page])
+      return .splitPMD
+    }
+    m.splitPMD(mm, mapping, page)
+    return .clearPTE
   }
 
   private static func isZappable(_ page: PageIndex, _ m: inout Machine) -> Bool {
