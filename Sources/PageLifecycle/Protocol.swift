@@ -90,6 +90,9 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case looksBeforeUnpinning
   case dropsPinsApart
   case countsPins
+  // A pool that could not be mapped
+  case putsPagemapOfRefused
+  case resetsCountOfRefused
 }
 
 package struct RuleInfo: Sendable {

@@ -67,7 +67,7 @@ extension Protocol {
       and its mapcount stays 0.  Waiters sleep until the count is 1 again.
       """,
     source: "recorded traces of 6.1.192; ef233450898f, 0dc45ca1ce18",
-    design: eraE(breaksBeyondEnd: false), knownBugs: eraEBugs)
+    design: eraE(breaksBeyondEnd: false), knownBugs: eraEBugs + bugsSinceV6_2)
 
   static let v6_12 = Protocol(
     name: "v6.12",
@@ -76,7 +76,7 @@ extension Protocol {
       range is compared with the end of the file.
       """,
     source: "recorded traces of 6.12.107",
-    design: eraE(breaksBeyondEnd: true), knownBugs: eraEBugs)
+    design: eraE(breaksBeyondEnd: true), knownBugs: eraEBugs + bugsSinceV6_2)
 
   static let v6_18 = Protocol(
     name: "v6.18",
@@ -95,6 +95,8 @@ extension Protocol {
       KnownBug(.sleepsOnFaultPageLock, "a69d1ab971a6"),
       KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
       KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
+      KnownBug(.putsPagemapOfRefused, "6220694c52a5"),
+      KnownBug(.resetsCountOfRefused, "fixed after v6.19, together with 6220694c52a5"),
     ])
 
   static let eraC: Rules = {
@@ -145,6 +147,10 @@ extension Protocol {
     rules.exempt = InvariantSet([.I24, .I35])
     return rules
   }
+
+  private static let bugsSinceV6_2 = [
+    KnownBug(.putsPagemapOfRefused, "6220694c52a5; the same lines since v6.2")
+  ]
 
   static let eraEBugs = [
     KnownBug(.scansUnmappedFiles, "cee91fa13a8e, fixed in v6.15"),

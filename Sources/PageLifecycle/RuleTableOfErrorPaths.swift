@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+
+extension Rule {
+  /// ``info`` of rules about what is undone when a call fails.
+  var infoOfErrorPaths: (String, String, [Invariant], String) {
+    switch self {
+    case .putsPagemapOfRefused:
+      (
+        "M-P2PREF", "a page of a pool that could not be mapped puts the pgmap",
+        [.I20, .I23], "6220694c52a5"
+      )
+    case .resetsCountOfRefused:
+      (
+        "M-P2PCOUNT",
+        "a page of a pool that could not be mapped has the count of a free page again",
+        [.I10, .I1], "PCI/P2PDMA: Reset page reference count when page mapping fails"
+      )
+    default: preconditionFailure("a rule without an entry: \(self)")
+    }
+  }
+
+  /// Whether breaking one of them changes anything under a design; nil for other rules.
+  func isMeaningful(ofErrorPaths design: Rules) -> Bool? {
+    let hasPools = design.domains.contains(.device) && design.mapsPools
+    return switch self {
+    case .putsPagemapOfRefused: hasPools
+    case .resetsCountOfRefused: hasPools && design.poolCount == 0
+    default: nil
+    }
+  }
+}
