@@ -32,6 +32,7 @@ package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
   case iommuMap, iommuUnmap
   case getPage, pinPage, lruAdd, isolatePage
   case dropStoredPin
+  case reclaim
 }
 
 extension Procedure {
@@ -104,6 +105,7 @@ extension Procedure {
     case .killPage: KillPage.self
     case .holdEntry: HoldEntry.self
     case .releaseEntry: ReleaseEntry.self
+    case .reclaim: Reclaim.self
     }
   }
 
@@ -168,6 +170,7 @@ extension Procedure {
     case .killPage: KillPage.resume(&m)
     case .holdEntry: HoldEntry.resume(&m)
     case .releaseEntry: ReleaseEntry.resume(&m)
+    case .reclaim: Reclaim.resume(&m)
     default: resumeOfSeeds(&m)
     }
   }

@@ -93,6 +93,8 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   // A pool that could not be mapped
   case putsPagemapOfRefused
   case resetsCountOfRefused
+  // Who holds pages needs memory
+  case reclaimsIdleInodes
 }
 
 package struct RuleInfo: Sendable {

@@ -96,6 +96,7 @@ extension Protocol {
       KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
       KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
       KnownBug(.putsPagemapOfRefused, "6220694c52a5"),
+      KnownBug(.reclaimsIdleInodes, "an accepted risk: dax_break_layout_final() of any eviction"),
       KnownBug(.resetsCountOfRefused, "fixed after v6.19, together with 6220694c52a5"),
     ])
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 extension Rule {
-  /// ``info`` of rules about what is undone when a call fails.
+  /// ``info`` of rules about calls that fail, and about allocations that reclaim.
   var infoOfErrorPaths: (String, String, [Invariant], String) {
     switch self {
     case .putsPagemapOfRefused:
@@ -15,6 +15,11 @@ extension Rule {
         "a page of a pool that could not be mapped has the count of a free page again",
         [.I10, .I1], "PCI/P2PDMA: Reset page reference count when page mapping fails"
       )
+    case .reclaimsIdleInodes:
+      (
+        "M-EVICTDL", "a task that needs memory waits for no page that it holds itself",
+        [.I56], "text of the series of October 2022: an accepted risk"
+      )
     default: preconditionFailure("a rule without an entry: \(self)")
     }
   }
@@ -25,6 +30,7 @@ extension Rule {
     return switch self {
     case .putsPagemapOfRefused: hasPools
     case .resetsCountOfRefused: hasPools && design.poolCount == 0
+    case .reclaimsIdleInodes: design.domains.isSuperset(of: .kernel)
     default: nil
     }
   }

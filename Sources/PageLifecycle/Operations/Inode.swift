@@ -193,9 +193,7 @@ enum Iput: Body {
     // An unmount that has begun evicts the inode itself.
     guard !m.isUnmounted() else { return .finish }
     m.files[file].isEvicting = true
-    var frame = Frame(.evictInode)
-    frame.file = file
-    return m.enter(frame, then: Step.finish)
+    return m.enter(EvictInode.frame(file), then: Step.finish)
   }
 }
 
@@ -212,6 +210,13 @@ enum EvictInode: Body {
     case freeBlocks
     /// `clear_inode()`
     case clearInode
+  }
+
+  /// The caller has set I_FREEING.
+  static func frame(_ file: FileID) -> Frame {
+    var frame = Frame(.evictInode)
+    frame.file = file
+    return frame
   }
 
   static func signature(of operation: Procedure) -> Signature? {
