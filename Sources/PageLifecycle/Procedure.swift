@@ -33,6 +33,7 @@ package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
   case getPage, pinPage, lruAdd, isolatePage
   case dropStoredPin
   case reclaim
+  case reflink, awaitIdle
 }
 
 extension Procedure {
@@ -106,6 +107,8 @@ extension Procedure {
     case .holdEntry: HoldEntry.self
     case .releaseEntry: ReleaseEntry.self
     case .reclaim: Reclaim.self
+    case .reflink: Reflink.self
+    case .awaitIdle: AwaitIdle.self
     }
   }
 
@@ -175,7 +178,7 @@ extension Procedure {
     }
   }
 
-  /// ``resume(_:)`` of procedures of page tables, blocks and pins beside lists.
+  /// ``resume(_:)`` of procedures of page tables, blocks, pins beside lists, and shared files.
   private func resumeOfSeeds(_ m: inout Machine) -> Progress {
     switch self {
     case .allocPages, .folioAlloc: AllocPages.resume(&m)
@@ -186,6 +189,8 @@ extension Procedure {
     case .lruAdd: LRUAdd.resume(&m)
     case .isolatePage: IsolatePage.resume(&m)
     case .dropStoredPin: DropStoredPin.resume(&m)
+    case .reflink: Reflink.resume(&m)
+    case .awaitIdle: AwaitIdle.resume(&m)
     default: preconditionFailure("a procedure without steps")
     }
   }

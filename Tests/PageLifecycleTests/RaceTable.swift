@@ -6,7 +6,7 @@ extension Race {
   /// Add a race here; every test of races reads this list.
   static let all: [Race] =
     lockFree + waiting + entries + folios + privateCopies + handles + teardown + migration + pools
-    + proposals + olderEras + ofSeeds
+    + proposals + olderEras + ofSeeds + sharing
 
   /// Who obtains pages without a lock meets who takes them away.
   static let lockFree: [Race] = [

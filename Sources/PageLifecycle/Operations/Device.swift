@@ -327,6 +327,7 @@ enum MemunmapPages: Body {
       m.files[file].isEvicting = true
       return m.enter(EvictInode.frame(file), then: Step.evictInode)
     }
+    if let busy = m.busyBlock() { return m.enter(AwaitIdle.frame(busy), then: Step.evictInode) }
     return .next(.putPages)
   }
 }

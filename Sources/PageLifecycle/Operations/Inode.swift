@@ -259,6 +259,9 @@ enum EvictInode: Body {
       guard !m.files[file].isLinked, m.frame.index.position < Limits.filePages else {
         return .next(.clearInode)
       }
+      if let busy = m.busyBlock(file, m.frame.index) {
+        return m.enter(AwaitIdle.frame(busy), then: Step.freeBlocks)
+      }
       m.files[file].contents[m.frame.index] = 0
       m.freeBlock(file, m.frame.index)
       m.frame.index = m.frame.index + 1
