@@ -78,6 +78,10 @@ package struct Alphabet: Sendable {
           set { ($0.file, $0.page) = (FileID(file), PageIndex(page)) }
         }
       }
+    case .sourcePage:
+      return (0..<files).flatMap { file in
+        (0..<pages).flatMap { page in set { $0.address = Address(FileID(file), PageIndex(page)) } }
+      }
     case .mapping: return [2].flatMap { mapping in set { $0.mapping = MappingID(mapping) } }
     case .handle:
       return (0..<Limits.handles).filter { machine.handles[HandleID($0)].state == .held }

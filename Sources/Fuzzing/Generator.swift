@@ -103,6 +103,8 @@ package struct Generator: Sendable {
     case .filePage:
       call.file = FileID(random.below(files))
       call.page = PageIndex(random.below(pages))
+    case .sourcePage:
+      call.address = Address(FileID(random.below(files)), PageIndex(random.below(pages)))
     case .mapping: call.mapping = MappingID(random.below(Limits.mappings))
     case .handle: call.handle = heldHandle(&machine, &random)
     case .pfn where !options.domains.contains(.fsdax):

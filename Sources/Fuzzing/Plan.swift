@@ -85,6 +85,10 @@ struct Plan: Sendable {
       SearchLimits.programCalls, SearchLimits.firstCalls + turn / SearchLimits.programsPerLength)
     calls = 1 + random.below(longest)
     schedule = Schedule(kind, &random)
+    // Drawn last, so that the other programs are what they would be without.
+    if variant.base.design.domains.contains(.reflink) && boot.files > 0 && random.oneIn(2) {
+      boot.reflink = 1
+    }
   }
 
   private static func boot(_ modelled: DomainSet, _ random: inout Random) -> Boot {

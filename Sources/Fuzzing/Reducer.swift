@@ -118,7 +118,7 @@ package struct Cost: Comparable, Sendable {
     let boot = program.boot
     let bootSize =
       Int(boot.files) + Int(boot.filePages) + Int(boot.devicePages) + Int(boot.devices)
-      + Int(boot.tableEntries) - Int(Boot().tableEntries)
+      + Int(boot.tableEntries) - Int(Boot().tableEntries) + Int(boot.reflink)
     parts = [
       program.callCount, program.preemptionCount, instructions.count,
       program.variant.repaired.members.count, cpus, boot == Boot() ? 0 : 1 + bootSize,
@@ -146,6 +146,7 @@ extension Call {
     case .address: Limits.filePages + address.mapping.position + address.page.position
     case .file: file.position
     case .filePage: file.position + page.position
+    case .sourcePage: address.file.position + address.page.position
     case .mapping: mapping.position
     case .handle, .cpu: 0
     case .pfn: pfn.position

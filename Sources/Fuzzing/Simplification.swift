@@ -63,6 +63,11 @@ extension Reducer {
       boot.tableEntries = Boot().tableEntries
       _ = attempt(boot)
     }
+    if program.boot.reflink != Boot().reflink {
+      var boot = program.boot
+      boot.reflink = Boot().reflink
+      _ = attempt(boot)
+    }
     for pages in 1..<max(1, program.boot.devicePages) {
       var boot = program.boot
       boot.devicePages = pages
@@ -103,6 +108,12 @@ extension Reducer {
       [
         { $0.file = FileID(0) }, { $0.page = PageIndex(0) },
         { $0.page = PageIndex(max(0, $0.page.position - 1)) },
+      ]
+    case .sourcePage:
+      [
+        { $0.address = Address(FileID(0), $0.address.page) },
+        { $0.address = $0.address.moved(to: PageIndex(0)) },
+        { $0.address = $0.address.moved(to: PageIndex(max(0, $0.address.page.position - 1))) },
       ]
     case .mapping: [{ $0.mapping = MappingID(0) }, { $0.mapping = MappingID(2) }]
     case .handle, .cpu: []
@@ -198,7 +209,7 @@ extension Call {
   fileprivate var pageOperands: [PageIndex] {
     (Vocabulary.signature(operation)?.parameters ?? []).compactMap { parameter in
       switch parameter {
-      case .address: address.page
+      case .address, .sourcePage: address.page
       case .filePage: page
       default: nil
       }
@@ -217,7 +228,7 @@ extension Call {
       switch parameter {
       case .file: call.file = rename(file)
       case .filePage: (call.file, call.page) = (rename(file), move(page))
-      case .address where address.isFilePage:
+      case .address where address.isFilePage, .sourcePage:
         call.address = Address(rename(address.file), move(address.page))
       case .address: call.address = Address(address.mapping, move(address.page))
       default: break

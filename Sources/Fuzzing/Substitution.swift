@@ -240,6 +240,9 @@ extension Call {
       case .filePage:
         call.file = hasAddress && address.isFilePage ? address.file : file
         call.page = hasAddress ? address.page : page
+      case .sourcePage:
+        let isPage = hasAddress && address.isFilePage
+        call.address = isPage ? address : Address(file, page)
       case .mapping: call.mapping = mapping
       case .handle: call.handle = handle
       case .pfn: call.pfn = pfn

@@ -22,22 +22,60 @@ extension Machine {
   /// `dax_associate_entry()`: the page belongs to the file now.
   mutating func associate(_ pfn: PFN, with file: FileID, at index: PageIndex) {
     noteUse(of: pfn)
+    // Who has it may have got it through a file that shared the block and does no more.
+    let wasLeft = hasReflink && pages[pfn].mapping == .none
     pages[pfn].mapping = Mapping(file)
     pages[pfn].index = index
     touch(pfn)
     touch(file)
+    guard !wasLeft else { return }
     emit(.mappingChanged(pfn, wasFolio: pages[pfn].isHead))
   }
 
   /// `dax_disassociate_entry()`.
-  mutating func disassociate(_ pfn: PFN) {
+  mutating func disassociate(_ pfn: PFN, isReplaced: Bool = false) {
     noteUse(of: pfn)
+    touch(pfn)
+    let wasShared = isShared(pfn)
+    if wasShared && obeys(.keepsShareUntilLast) && pages[pfn].share > 1 {
+      pages[pfn].share -= 1
+      return
+    }
     if let file = pages[pfn].mapping.file { touch(file) }
     pages[pfn].mapping = .none
     pages[pfn].index = PageIndex(0)
-    touch(pfn)
+    // Whose extent is shared may lose a page that others look at.
+    guard !wasShared && !isReplaced else { return }
     emit(.mappingChanged(pfn, wasFolio: pages[pfn].isHead))
   }
+
+  /// `dax_associate_entry()` of a page of a shared extent.
+  mutating func associateShared(_ pfn: PFN, with file: FileID, at index: PageIndex) {
+    noteUse(of: pfn)
+    touch(pfn)
+    touch(file)
+    if !isShared(pfn) {
+      let hasOwner = pages[pfn].mapping.file != nil
+      guard rules.tagsSharedPages || hasOwner else {
+        pages[pfn].mapping = Mapping(file)
+        pages[pfn].index = index
+        return
+      }
+      pages[pfn].mapping = rules.tagsSharedPages ? .shared : .none
+      pages[pfn].share = hasOwner && obeys(.countsPreviousOwner) ? 1 : 0
+    }
+    pages[pfn].share += 1
+  }
+
+  /// `dax_folio_is_shared()`.
+  @inline(__always)
+  func isShared(_ pfn: PFN) -> Bool {
+    rules.tagsSharedPages
+      ? pages[pfn].mapping == .shared : pages[pfn].mapping == .none && pages[pfn].share != 0
+  }
+
+  /// `folio->share`; zero of a page that no entries share.
+  package func shareCount(of pfn: PFN) -> Int { isShared(pfn) ? Int(pages[pfn].share) : 0 }
 
   /// `dax_folio_init()`: the pages of a PMD entry become one folio.
   mutating func makeFolio(_ head: PFN) {

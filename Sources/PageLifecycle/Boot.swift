@@ -13,6 +13,7 @@ extension Machine {
   }
 
   private mutating func initializeDevices(_ boot: Boot) {
+    hasReflink = boot.reflink > 0 && rules.domains.contains(.reflink)
     for position in 0..<min(Int(boot.devicePages), Limits.devicePages) {
       initializeDevicePage(PFN(position))
       if rules.baseHoldsPagemap { ledger.take(.base, of: PFN(position)) }
@@ -92,7 +93,9 @@ extension Machine {
   mutating func freeBlock(_ file: FileID, _ index: PageIndex) {
     let pfn = files[file].blocks[index].pfn
     guard !pfn.isNone else { return }
+    let isLast = !sharesBlock(file, index)
     files[file].blocks[index] = .hole
+    guard isLast else { return }
     freeBlocks.insert(pfn)
     emit(.blockFreed(pfn, file, index))
   }

@@ -18,7 +18,11 @@ package struct DomainSet: OptionSet, Hashable, Sendable {
   package static let iommu = Self(.iommu)
   /// LRU lists and what shares their words.
   package static let lru = Self(.lru)
-  /// What a released kernel's protocol models.
+  /// Files that share blocks.
+  package static let reflink = Self(.reflink)
+  /// What protocols of one mechanism are about.
+  static let mechanisms: Self = [.buddy, .iommu, .lru]
+  /// What every released kernel's protocol models.
   package static let kernel: Self = [.memory, .fsdax, .device]
   /// Every domain there is.
   package static let all = Self(Domain.allCases)

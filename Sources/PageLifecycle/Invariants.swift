@@ -10,7 +10,8 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
   case I8 = 8, I9 = 9
   case I10 = 10, I11 = 11, I12 = 12, I13 = 13, I14 = 14, I15 = 15, I16 = 16, I17 = 17
   case I18 = 18, I19 = 19, I20 = 20, I21 = 21, I22 = 22, I23 = 23
-  case I24 = 24, I25 = 25, I27 = 27, I28 = 28, I29 = 29, I30 = 30, I32 = 32, I33 = 33, I34 = 34,
+  case I24 = 24, I25 = 25, I26 = 26, I27 = 27, I28 = 28, I29 = 29, I30 = 30, I32 = 32, I33 = 33,
+    I34 = 34,
     I35 = 35
   case I36 = 36, I37 = 37, I39 = 39, I40 = 40, I41 = 41, I42 = 42, I43 = 43, I44 = 44
   case I45 = 45, I46 = 46, I47 = 47, I48 = 48, I49 = 49, I50 = 50, I51 = 51, I52 = 52, I53 = 53
@@ -111,6 +112,11 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
       (
         "An entry names a page of a file if and only if the page names the file and the index.",
         "`dax_associate_entry()`; seed 001"
+      )
+    case .I26:
+      (
+        "A page of one entry belongs to its file, and a page of several counts them.",
+        "`dax_page_share_get()`, `dax_folio_make_shared()`"
       )
     case .I27:
       (
@@ -289,7 +295,7 @@ extension Machine {
     guard held[.entry] <= 1 else { return (.I30, Blame(.extra, .entry)) }
     var expected = expectedReferences(of: pfn)
     var isTable = false
-    if !rules.domains.isSubset(of: .kernel) {
+    if !rules.domains.isDisjoint(with: .mechanisms) {
       if let found = violationOfPins(at: pfn) { return found }
       isTable = iommu.tables.contains(pfn)
       if isTable { expected += countedAsReferences(pfn) }
@@ -363,6 +369,7 @@ extension Machine {
       guard !covering.isZapped || isReleased else { return (.I29, covering.pfn) }
       let pfn = PFN(covering.pfn.position + (covering.isPMD ? position % Limits.pagesPerPMD : 0))
       guard pages[pfn].exists else { return (.I19, pfn) }
+      if hasReflink && isShared(pfn) { continue }
       let isFolioTail = pages[pfn].isTail
       let owner = isFolioTail ? pages[pfn].head : pfn
       guard pages[owner].mapping == Mapping(file) else { return (.I25, pfn) }
@@ -377,6 +384,6 @@ extension Machine {
       let entry = files[file].entry(at: pages[pfn].index)
       guard entry.kind == .page else { return (.I25, pfn) }
     }
-    return nil
+    return hasReflink ? violationOfSharing() : nil
   }
 }

@@ -64,7 +64,7 @@ extension Machine {
 
   /// With nobody holding anything, every page of RAM is free or in use for the machine's own sake.
   mutating func judgeAllocator() {
-    guard !rules.domains.isSubset(of: .kernel) else { return }
+    guard !rules.domains.isDisjoint(with: .mechanisms) else { return }
     for offset in 0..<Limits.ramPages {
       let pfn = PFN(Limits.devicePages + offset)
       guard !freeRAM.contains(pfn), !ledger[pfn].isHeld, !ledger.blocks.contains(pfn) else {

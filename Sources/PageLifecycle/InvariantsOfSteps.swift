@@ -39,7 +39,8 @@ extension Machine {
           return entry.kind == .page && entry.pfn == pfn
         }
       }
-      return isAssociated ? (.I32, .page(pfn), nil) : nil
+      // Of a page that files share nobody can tell which it belongs to.
+      return isAssociated && !isShared(pfn) ? (.I32, .page(pfn), nil) : nil
     case .pagemapDrained(let id):
       for position in id.pages where ledger[PFN(position)].isInUse {
         return (.I18, .page(PFN(position)), blame(forExtra: ledger[PFN(position)]))

@@ -13,6 +13,8 @@ package struct Boot: Equatable, Hashable, Sendable {
   /// Devices bound beside the file system's: d0 with private pages, d1 with coherent ones, a
   /// device-dax device, a peer-to-peer pool.
   package var devices: UInt8 = 0
+  /// 1: the file system lets files share blocks, as xfs made with reflink=1 does.
+  package var reflink: UInt8 = 0
   package init() {}
   package init(files: UInt8, filePages: UInt8, devicePages: UInt8, devices: UInt8 = 0) {
     (self.files, self.filePages, self.devicePages) = (files, filePages, devicePages)
@@ -25,6 +27,7 @@ package struct Boot: Equatable, Hashable, Sendable {
       case .fsdax: files > 0 || devices == 0
       case .memory: true
       case .device: devices > 0
+      case .reflink: reflink > 0 && files > 0
       // Whether there are any is the protocol's business.
       case .buddy, .iommu, .lru: true
       }
@@ -112,6 +115,8 @@ package struct Machine: Sendable {
   /// Blocks the allocator was told to hand out next.
   var blockChoices = InlineArray<8, PFN>(repeating: .none)
   var blockChoiceCount: UInt8 = 0
+  /// Files may share blocks.
+  package var hasReflink = false
   /// Violations are noted and never stop the machine: a recorded kernel went on too.
   package var keepsGoing = false
   /// Pages that drivers were told to hand out next.

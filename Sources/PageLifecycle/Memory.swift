@@ -176,7 +176,8 @@ package struct File: Sendable {
 
 /// The pages a gup-like call obtained, until they are put.
 package struct Handle: Sendable {
-  /// While it is being filled, or emptied, nobody but the call that does so may use it.
+  /// While it is being filled, or emptied, or its holder waits for memory, nobody but that call may
+  /// use it.
   package enum State: UInt8, Sendable { case unused, filling, failed, held, released }
   package var state = State.unused
   package var holder = Holder.get

@@ -98,6 +98,8 @@ package enum Parameter: Equatable, Sendable {
   case address
   case file
   case filePage
+  /// The page of a file that another one is to be like; written as that one.
+  case sourcePage
   case mapping
   /// The handle a call releases or reads through.
   case handle
@@ -135,6 +137,8 @@ package enum Domain: UInt8, CaseIterable, Sendable {
   case iommu
   /// LRU lists, and pins that are kept where the lists are.
   case lru
+  /// Files that share blocks.
+  case reflink
 }
 
 /// How a program calls an operation; parser, printer, binary form, generator and `list` read it.

@@ -22,13 +22,15 @@ package enum MemoryType: UInt8, CaseIterable, Sendable {
 /// `page->mapping`: the address space or anon_vma a page belongs to.
 package enum Mapping: UInt8, Sendable {
   case none, file0, file1, anon
+  /// PAGE_MAPPING_DAX_SHARED: of several entries.
+  case shared
 
   package init(_ file: FileID) { self = file.rawValue == 0 ? .file0 : .file1 }
   package var file: FileID? {
     switch self {
     case .file0: FileID(0)
     case .file1: FileID(1)
-    case .none, .anon: nil
+    case .none, .anon, .shared: nil
     }
   }
   package var name: String {
@@ -37,6 +39,7 @@ package enum Mapping: UInt8, Sendable {
     case .file0: "file0"
     case .file1: "file1"
     case .anon: "anon"
+    case .shared: "shared"
     }
   }
 }
@@ -75,7 +78,7 @@ package struct Page: Sendable {
   package internal(set) var mapcount: Int32 = 0
   /// `folio->_pincount` of a large folio.
   package internal(set) var pincount: Int32 = 0
-  /// `page->mapping` and `page->index`.
+  /// `page->mapping` and `page->index`; of a page that entries share the index is their number.
   package internal(set) var mapping = Mapping.none
   package internal(set) var index = PageIndex(0)
   package internal(set) var word1 = Word1.lru
@@ -91,6 +94,13 @@ package struct Page: Sendable {
 
   /// `GUP_PIN_COUNTING_BIAS`: what one FOLL_PIN adds to the refcount of a small page.
   package static let pinBias: Int32 = 1024
+
+  /// `page->share`, where `page->index` would be.
+  @inline(__always)
+  var share: UInt8 {
+    get { index.rawValue }
+    set { index = PageIndex(rawValue: newValue) }
+  }
 
   package var isTail: Bool { word1 == .compoundHead }
   package var isHead: Bool { flags.contains(.head) }

@@ -41,7 +41,7 @@ extension Machine {
   /// `__put_page()` of what the allocator gave: a whole compound page, else the page alone.
   @inline(__always)
   mutating func freeUnreferenced(_ pfn: PFN) {
-    guard !rules.domains.isSubset(of: .kernel) else { return freeRAMPage(pfn) }
+    guard !rules.domains.isDisjoint(with: .mechanisms) else { return freeRAMPage(pfn) }
     freeBlock(pfn, compoundPages(from: pfn))
   }
 

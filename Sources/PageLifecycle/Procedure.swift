@@ -33,6 +33,8 @@ package enum Procedure: UInt8, CaseIterable, Hashable, Sendable {
   case getPage, pinPage, lruAdd, isolatePage
   case dropStoredPin
   case splitFolio
+  case reclaim
+  case reflink, awaitIdle
 }
 
 extension Procedure {
@@ -106,6 +108,9 @@ extension Procedure {
     case .killPage: KillPage.self
     case .holdEntry: HoldEntry.self
     case .releaseEntry: ReleaseEntry.self
+    case .reclaim: Reclaim.self
+    case .reflink: Reflink.self
+    case .awaitIdle: AwaitIdle.self
     }
   }
 
@@ -170,11 +175,12 @@ extension Procedure {
     case .killPage: KillPage.resume(&m)
     case .holdEntry: HoldEntry.resume(&m)
     case .releaseEntry: ReleaseEntry.resume(&m)
+    case .reclaim: Reclaim.resume(&m)
     default: resumeOfSeeds(&m)
     }
   }
 
-  /// ``resume(_:)`` of procedures of page tables, blocks and pins beside lists.
+  /// ``resume(_:)`` of procedures of page tables, blocks, pins beside lists, and shared files.
   private func resumeOfSeeds(_ m: inout Machine) -> Progress {
     switch self {
     case .allocPages, .folioAlloc: AllocPages.resume(&m)
@@ -186,6 +192,8 @@ extension Procedure {
     case .isolatePage: IsolatePage.resume(&m)
     case .dropStoredPin: DropStoredPin.resume(&m)
     case .splitFolio: SplitFolio.resume(&m)
+    case .reflink: Reflink.resume(&m)
+    case .awaitIdle: AwaitIdle.resume(&m)
     default: preconditionFailure("a procedure without steps")
     }
   }

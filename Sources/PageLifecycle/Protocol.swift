@@ -100,6 +100,15 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case freezesBeforeSplit
   case splitsEntriesEverywhere
   case holdsFolioToSplit
+  // A pool that could not be mapped
+  case putsPagemapOfRefused
+  case resetsCountOfRefused
+  // Who holds pages needs memory
+  case reclaimsIdleInodes
+  // Files that share blocks
+  case countsPreviousOwner
+  case keepsShareUntilLast
+  case freesOnlyIdleBlocks
 }
 
 package struct RuleInfo: Sendable {
@@ -197,6 +206,8 @@ package struct Rules: Sendable, Equatable {
   package var entryPagemap = EntryPagemap.never
   /// ext4 breaks layouts before it looks whether a punch lies beyond the end of the file.
   package var breaksBeyondEnd = true
+  /// A page of a shared extent has a mapping of its own; without, it has none, and a count.
+  package var tagsSharedPages = false
   /// What is modelled: operations of other domains are no part of its programs.
   package var domains = DomainSet.kernel
   /// Pins are kept in the words of `struct page` that link it into a list.

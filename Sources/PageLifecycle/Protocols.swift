@@ -67,7 +67,7 @@ extension Protocol {
       and its mapcount stays 0.  Waiters sleep until the count is 1 again.
       """,
     source: "recorded traces of 6.1.192; ef233450898f, 0dc45ca1ce18",
-    design: eraE(breaksBeyondEnd: false), knownBugs: eraEBugs)
+    design: sharingBlocks(eraE(breaksBeyondEnd: false)), knownBugs: eraEBugs + bugsSinceV6_2)
 
   static let v6_12 = Protocol(
     name: "v6.12",
@@ -76,7 +76,7 @@ extension Protocol {
       range is compared with the end of the file.
       """,
     source: "recorded traces of 6.12.107",
-    design: eraE(breaksBeyondEnd: true), knownBugs: eraEBugs)
+    design: sharingBlocks(eraE(breaksBeyondEnd: true)), knownBugs: eraEBugs + bugsSinceV6_2)
 
   static let v6_18 = Protocol(
     name: "v6.18",
@@ -86,7 +86,7 @@ extension Protocol {
       eviction waits for the last reference.
       """,
     source: "recorded traces of 7.2.13; 38607c62b34b",
-    design: Rules(), knownBugs: eraFBugs)
+    design: sharingBlocks(Rules()), knownBugs: eraFBugs)
 
   static let v6_19 = Protocol(
     name: "v6.19",
@@ -97,7 +97,7 @@ extension Protocol {
       """,
     source: "recorded traces of 7.2.13; v6.19 migrate_device.c and zone_device_page_init()",
     design: {
-      var rules = Rules()
+      var rules = sharingBlocks(Rules())
       rules.hasPrivateFolios = true
       return rules
     }(),
@@ -115,6 +115,10 @@ extension Protocol {
     KnownBug(.sleepsOnFaultPageLock, "a69d1ab971a6"),
     KnownBug(.grantsNoSlack, "read in 6.18 and 6.19"),
     KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
+    KnownBug(.putsPagemapOfRefused, "6220694c52a5"),
+    KnownBug(.freesOnlyIdleBlocks, "found by pagefuzz, in no recording"),
+    KnownBug(.reclaimsIdleInodes, "an accepted risk: dax_break_layout_final() of any eviction"),
+    KnownBug(.resetsCountOfRefused, "fixed after v6.19, together with 6220694c52a5"),
   ]
 
   static let eraC: Rules = {
@@ -152,6 +156,13 @@ extension Protocol {
     ]
   }()
 
+  /// DAX files may share blocks since v6.0; the count is what v6.2 made of it.
+  private static func sharingBlocks(_ design: Rules) -> Rules {
+    var rules = design
+    rules.domains.insert(.reflink)
+    return rules
+  }
+
   static func eraE(breaksBeyondEnd: Bool) -> Rules {
     var rules = Rules()
     (rules.idleCount, rules.poolCount) = (1, 1)
@@ -160,11 +171,17 @@ extension Protocol {
     rules.breakDeletesEntries = false
     rules.gupTakesPagemap = true
     rules.hasLargeFolios = false
+    rules.tagsSharedPages = true
     rules.breaksBeyondEnd = breaksBeyondEnd
     // These eras test "trunc && refcount > 1" by a warning only, and delete entries later.
     rules.exempt = InvariantSet([.I24, .I35])
     return rules
   }
+
+  private static let bugsSinceV6_2 = [
+    KnownBug(.putsPagemapOfRefused, "6220694c52a5; the same lines since v6.2"),
+    KnownBug(.freesOnlyIdleBlocks, "found by pagefuzz, in no recording"),
+  ]
 
   static let eraEBugs = [
     KnownBug(.scansUnmappedFiles, "cee91fa13a8e, fixed in v6.15"),

@@ -66,7 +66,7 @@ extension Rule {
       case .keepsMappingOnZap:
         (
           "M-MAPCLR", "zap removes page-table entries and leaves page->mapping alone",
-          [.I24, .I25, .I32], "seed 001"
+          [.I24, .I25, .I26, .I32], "seed 001"
         )
       case .keepsPrivateCopies:
         (
@@ -328,8 +328,8 @@ extension Rule {
         )
       case .holdsEntryWhileUnmapping:
         (
-          "M-HOLEZAP", "a write keeps a hole's entry locked until nobody maps the zero page",
-          [.I54], "found by pagefuzz; the order in invalidate_inode_pages2_range()"
+          "M-HOLEZAP", "a write keeps the entry it replaces locked until nobody maps the old page",
+          [.I54, .I28], "found by pagefuzz; the order in invalidate_inode_pages2_range()"
         )
       case .putsPagemapOnce:
         (

@@ -59,7 +59,7 @@ extension Rule {
         "M-PINPROP", "a page is pinned as often as it was pinned",
         [.I36], "seed 004: pinned is no property of a page"
       )
-    default: infoOfFolios
+    default: infoOfErrorPaths
     }
   }
 
@@ -74,7 +74,7 @@ extension Rule {
     case .freesSubBlocks, .readsHeadFirst: domains.contains(.buddy)
     case .pinsOnlyFromLRU, .looksBeforeUnpinning: design.pinsInListWords
     case .dropsPinsApart, .countsPins: domains.contains(.lru)
-    default: nil
+    default: isMeaningful(ofErrorPaths: design)
     }
   }
 }

@@ -65,7 +65,7 @@ extension Machine {
     for id in pagemaps.indices where id.device == id || pagemaps[id].type != .invalid {
       hash ^= digest(id)
     }
-    if !rules.domains.isSubset(of: .kernel) { hash ^= digestOfSeeds() }
+    if !rules.domains.isDisjoint(with: .mechanisms) { hash ^= digestOfSeeds() }
     if rules.hasPrivateFolios { rest.mix(ledger.folios.rawValue) }
     return hash ^ rest.value
   }

@@ -26,6 +26,8 @@ package struct Assertion: Equatable, Sendable {
     case stored
     /// `page->mapping`.
     case mapping
+    /// How many entries share the page, in the word of `page->index`.
+    case share
     /// The byte that stands for the page's contents.
     case data
     /// The block behind a file's page, and the DAX entry that stands for it.
@@ -82,7 +84,7 @@ extension Assertion.Subject {
   /// The keys that mean something for it.
   package var keys: [Assertion.Key] {
     let words: [Assertion.Key] = [
-      .ref, .map, .pins, .gets, .mapped, .mapping, .data, .entries, .counted, .stored,
+      .ref, .map, .pins, .gets, .mapped, .mapping, .share, .data, .entries, .counted, .stored,
     ]
     return switch self {
     case .filePage: words + [.block, .entry]
@@ -145,6 +147,7 @@ extension Machine {
     case .gets: .number(ledger[pfn][.get])
     case .mapped: .number(ledger[pfn][.map])
     case .mapping: .mapping(pages[pfn].mapping)
+    case .share: .number(Int32(shareCount(of: pfn)))
     case .data: .number(Int32(memory[pfn]))
     case .entries: liveEntries(of: pfn).map { .number($0) } ?? .missing
     case .counted: iommu.slot(of: pfn).map { _ in .number(countedEntries(of: pfn)) } ?? .missing

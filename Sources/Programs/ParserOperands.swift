@@ -93,7 +93,7 @@ extension Parameter {
     case .mm: "an address space like mm0"
     case .address: "an address like file0:1 or m2:1"
     case .file: "a file like file0"
-    case .filePage: "a page of a file like file0:1"
+    case .filePage, .sourcePage: "a page of a file like file0:1"
     case .mapping: "a mapping like m2"
     case .handle: "a handle like h1"
     case .pfn: "a page frame like p3"
@@ -207,6 +207,9 @@ extension Cursor {
     case .address: call.address = try address(token)
     case .file: call.file = FileID(try number(token, "file", Limits.files, "file"))
     case .filePage: (call.file, call.page) = try filePage(token)
+    case .sourcePage:
+      let (file, page) = try filePage(token)
+      call.address = Address(file, page)
     case .mapping: call.mapping = MappingID(try number(token, "m", Limits.mappings, "mapping"))
     case .pfn: call.pfn = PFN(try number(token, "p", Limits.pages, "page frame"))
     case .cpu: call.cpu = CPUID(try number(token, "cpu", Limits.cpus, "CPU"))

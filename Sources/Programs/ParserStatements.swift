@@ -173,7 +173,7 @@ extension Cursor {
   ) throws(ProgramError) -> (Assertion.Value?, expected: String) {
     switch key {
     case .mapping:
-      let mappings: [Mapping] = [.none, .file0, .file1, .anon]
+      let mappings: [Mapping] = [.none, .file0, .file1, .anon, .shared]
       let match = mappings.first { $0.name == token.text }
       return (match.map { .mapping($0) }, mappings.map(\.name).joined(separator: ", "))
     case .block, .entry, .pte:

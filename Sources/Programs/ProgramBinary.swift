@@ -12,7 +12,7 @@ package import PageLifecycle
 /// results and the expectation have no binary form.
 ///
 ///     header   protocol · 2 + repaired, files, filePages, devicePages, devices,
-///              tableEntries (2 bytes), count, rule ... repaired, count, rule ... broken
+///              tableEntries (2 bytes), reflink, count, rule ... repaired, count, rule ... broken
 ///     record   operation (0 resumes), cpu | 128 with a stop, [handle it yields],
 ///              operands in the order of the signature, [procedure, step, visit - 1 (2 bytes)]
 ///
@@ -56,6 +56,7 @@ package enum ProgramBinary {
     bytes.append(offset(program.boot.devicePages, standard.devicePages, 1...Limits.devicePages))
     bytes.append(offset(program.boot.devices, standard.devices, devices))
     encode(wrapped(Int(program.boot.tableEntries) - Int(standard.tableEntries)), &bytes)
+    bytes.append(program.boot.reflink)
     encode(program.variant.repaired, &bytes)
     encode(program.variant.broken, &bytes)
     bytes.append(UInt8(truncatingIfNeeded: program.variant.withdrawn >> 1))
@@ -78,6 +79,7 @@ package enum ProgramBinary {
       devices: reader.number(from: standard.devices, in: devices))
     let offset = reader.wideNumber(below: Limits.tableEntries)
     boot.tableEntries = UInt16(1 + wrapped(Int(standard.tableEntries) - 1 + offset))
+    boot.reflink = reader.number(from: standard.reflink, in: 0...1)
     return boot
   }
 
@@ -148,6 +150,10 @@ package enum ProgramBinary {
       let byte = reader.next()
       call.file = FileID(Int(byte >> 4) % Limits.files)
       call.page = PageIndex(Int(byte & 15) % Limits.filePages)
+    case .sourcePage:
+      let byte = reader.next()
+      call.address = Address(
+        FileID(Int(byte >> 4) % Limits.files), PageIndex(Int(byte & 15) % Limits.filePages))
     case .mapping: call.mapping = MappingID(reader.number(below: Limits.mappings))
     case .handle: call.handle = HandleID(reader.number(below: Limits.handles))
     case .pfn: call.pfn = PFN(reader.number(below: Limits.pages))
@@ -208,6 +214,7 @@ package enum ProgramBinary {
       bytes.append(place | call.address.page.rawValue)
     case .file: bytes.append(call.file.rawValue)
     case .filePage: bytes.append(call.file.rawValue << 4 | call.page.rawValue)
+    case .sourcePage: bytes.append(call.address.file.rawValue << 4 | call.address.page.rawValue)
     case .mapping: bytes.append(call.mapping.rawValue)
     case .handle: bytes.append(call.handle.rawValue)
     case .pfn: bytes.append(call.pfn.rawValue)

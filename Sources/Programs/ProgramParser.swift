@@ -158,7 +158,8 @@ package struct ProgramParser {
     program?.protocolComment = cursor.comment
   }
 
-  private static let bootHint = "files=, filePages=, devicePages=, devices= or tableEntries="
+  private static let bootHint =
+    "files=, filePages=, devicePages=, devices=, tableEntries= or reflink="
 
   private mutating func readBoot(_ cursor: inout Cursor, _ word: Token) throws(ProgramError) {
     guard !hasBoot, let program, !program.lines.contains(where: { $0.statement != .remark }) else {
@@ -181,6 +182,7 @@ package struct ProgramParser {
       case "filePages": limit = (1...Limits.filePages, \.filePages)
       case "devicePages": limit = (1...Limits.devicePages, \.devicePages)
       case "devices": limit = (0...PagemapID.bootDevices, \.devices)
+      case "reflink": limit = (0...1, \.reflink)
       default:
         throw cursor.error(
           "'\(key.text)' is nothing to boot with", at: key.column,

@@ -34,7 +34,8 @@ package enum ProgramPrinter {
           "boot files=\(boot.files) filePages=\(boot.filePages) devicePages=\(boot.devicePages)"
             + (boot.devices == Boot().devices ? "" : " devices=\(boot.devices)")
             + (boot.tableEntries == Boot().tableEntries
-              ? "" : " tableEntries=\(boot.tableEntries)"),
+              ? "" : " tableEntries=\(boot.tableEntries)")
+            + (boot.reflink == Boot().reflink ? "" : " reflink=\(boot.reflink)"),
           program.bootComment))
     }
     lines += program.lines.map(text)
@@ -83,6 +84,7 @@ package enum ProgramPrinter {
     case .address: [Spelling.address(call.address)]
     case .file: [Spelling.file(call.file)]
     case .filePage: [Spelling.filePage(call.file, call.page)]
+    case .sourcePage: [Spelling.filePage(call.address.file, call.address.page)]
     case .mapping: [Spelling.mapping(call.mapping)]
     case .handle: [Spelling.handle(call.handle)]
     case .pfn: [Spelling.pfn(call.pfn)]

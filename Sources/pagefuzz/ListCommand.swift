@@ -188,7 +188,7 @@ extension Signature {
     for parameter in parameters {
       switch parameter {
       case .mm: needed.append("mm0")
-      case .address, .filePage: needed.append("file0:0")
+      case .address, .filePage, .sourcePage: needed.append("file0:0")
       case .file: needed.append("file0")
       case .mapping: needed.append("m0")
       case .handle: needed.append("h1")

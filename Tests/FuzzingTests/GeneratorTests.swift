@@ -53,14 +53,16 @@ struct GeneratorTests {
 
   @Test("Every operation is drawn, but none that uses a handle before there is one")
   func everyOperation() {
+    var boot = Boot.full
+    boot.reflink = 1
     for operation in Procedure.operations where operation.signature?.weight != 0 {
       let usesHandle = operation.signature?.parameters.contains(.handle) ?? false
       var options = Generator.Options()
-      (options.boot, options.domains) = (.full, .all)
+      (options.boot, options.domains) = (boot, .all)
       options.operations = usesHandle ? [operation, .load] : [operation]
       let generator = Generator(options)
       var random = Random(seed: 9)
-      var machine = Machine(Variant(Protocol.all[0]).rules, .full)
+      var machine = Machine(Variant(Protocol.all[0]).rules, boot)
       for _ in 0..<20 {
         let drawn = generator.call(for: &machine, on: CPUID(0), &random).operation
         #expect(drawn == (usesHandle ? .load : operation))

@@ -115,6 +115,13 @@ extension Canary {
     Canary(invariant: .I25, note: "a page that names another index") {
       $0.pages[page].index = PageIndex(2)
     },
+    Canary(
+      invariant: .I26, note: "a page that counts an entry too many",
+      prepare: { $0.hasReflink = true },
+      corrupt: {
+        $0.pages[page].mapping = .none
+        $0.pages[page].share = 2
+      }),
     Canary(invariant: .I28, note: "a mapping without an entry") {
       $0.files[file].entries[first] = .absent
     },

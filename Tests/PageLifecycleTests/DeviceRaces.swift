@@ -111,6 +111,11 @@ extension Race {
       calls: [["munmap(mm0, m0:0)"], ["fork()", "mmap_p2pdma(mm1, m1)"]],
       rules: [.countsBeforeListing]),
     Race(
+      name: "a pool that cannot be mapped against memunmap_pages",
+      boot: devices(4),
+      calls: [["mmap_p2pdma(mm0, m0, pages=2, partial)"], ["memunmap_pages(p2p0)"]],
+      rules: [.putsPagemapOfRefused, .resetsCountOfRefused]),
+    Race(
       name: "memunmap_pages against a late put",
       boot: devices(1), setup: ["cpu0  h0 = driver_alloc(d0)"],
       calls: [["driver_free(h0)"], ["memunmap_pages(d0)"]],

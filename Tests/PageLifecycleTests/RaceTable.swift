@@ -6,7 +6,7 @@ extension Race {
   /// Add a race here; every test of races reads this list.
   static let all: [Race] =
     lockFree + waiting + entries + folios + privateCopies + handles + teardown + migration + pools
-    + privateFolios + proposals + olderEras + ofSeeds
+    + privateFolios + proposals + olderEras + ofSeeds + sharing
 
   /// Who obtains pages without a lock meets who takes them away.
   static let lockFree: [Race] = [
@@ -100,6 +100,15 @@ extension Race {
       ],
       calls: [["ftruncate(file0, 0)"], [], ["put_page(h0)"]],
       rules: [.waitsAtEviction]),
+    Race(
+      name: "who holds a page reclaims its inode, against a put",
+      boot: Boot(files: 1, filePages: 1, devicePages: 1),
+      setup: [
+        "cpu0  dax_fault(mm0, file0:0, write)", "cpu0  h0 = gup(mm0, file0:0, write)",
+        "cpu0  munmap(mm0, file0:0)", "cpu0  close(file0)",
+      ],
+      calls: [["reclaim(h0, file0)"], ["put_page(h0)"]],
+      rules: [.reclaimsIdleInodes]),
   ]
 
   /// Faults, failures and scans meet at one DAX entry.

@@ -70,7 +70,7 @@ struct RaceTests {
   }
 
   @Test(
-    "A protocol as it is loses the races its known bugs are about",
+    "A protocol as it is, or with that bug alone, loses the races its known bugs are about",
     arguments: whole.flatMap { base in base.knownBugs.map { (base, $0.rule) } })
   func known(_ base: Protocol, _ rule: Rule) throws {
     let races = Race.all.filter {
@@ -78,8 +78,13 @@ struct RaceTests {
         && $0.protocols.contains(base.name)
     }
     #expect(!races.isEmpty)
+    // One call may meet two bugs, and the first stops it.
+    let alone = base.knownBugSet.subtracting(RuleSet([rule]))
     for race in races {
-      let found = try race.explore(Variant(base)).violated
+      var found = try race.explore(Variant(base)).violated
+      if found.isDisjoint(with: rule.info.breaks) {
+        found.formUnion(try race.explore(Variant(base, repaired: alone)).violated)
+      }
       #expect(!found.isDisjoint(with: rule.info.breaks), "\(race) found \(found)")
     }
   }

@@ -47,7 +47,6 @@ struct CorpusTests {
     .I3: "a count needs more than two million pins of one page to get there",
     .I4: "rmap and page table change under one lock in every era; no kernel got that wrong",
     .I7: "a pin that is not given back shows as I1 or I39 at the step that forgets it",
-    .I28: "whoever deletes an entry has zapped it before, in every era",
     .I34: "entries and nrpages change under one lock in every era",
     .I37: "the bias is the refcount itself; older proposals kept pins elsewhere",
     .I44: "a reference that outlives its call shows as I1 or I20",

@@ -4,7 +4,7 @@
 ///
 /// The caller holds the inode lock and the invalidate lock exclusively; the second is dropped
 /// while asleep.  With `final` in the flags it is the wait of an eviction: no locks held, not
-/// interruptible.  Registers: file, page ..< end, flags; pfn is the busy page.
+/// interruptible.  Registers: file, page ..< end, flags; times, a ``Sleep``; pfn is the busy page.
 enum BreakLayouts: Body {
   enum Step: UInt8, CaseIterable {
     /// `mapping_mapped()`
@@ -30,8 +30,12 @@ enum BreakLayouts: Body {
     case unlockToAwait, awaitEntry
   }
 
-  static func frame(_ file: FileID, isFinal: Bool) -> Frame {
+  /// How it waits for a busy page; who may not gets -EAGAIN.
+  enum Sleep: Int32 { case never, interruptibly, uninterruptibly }
+
+  static func frame(_ file: FileID, isFinal: Bool, sleep: Sleep = .interruptibly) -> Frame {
     var frame = Frame(.breakLayouts)
+    frame.times = sleep.rawValue
     frame.file = file
     frame.end = PageIndex(Limits.filePages)
     frame.flags = isFinal ? .final : []
@@ -145,6 +149,10 @@ enum BreakLayouts: Body {
 
     case .unlockPages:
       m.release(.pages(file))
+      if !m.frame.pfn.isNone && m.frame.times == Sleep.never.rawValue {
+        m.value = Outcome(.again)
+        return .finish
+      }
       guard m.frame.pfn.isNone else { return .next(.prepareToWait) }
       let deletes = m.rules.breakDeletesEntries && m.obeys(.deletesEntriesInBreak)
       m.value = .ok
@@ -170,9 +178,10 @@ enum BreakLayouts: Body {
 
   private static func wait(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let isFinal = m.frame.flags.contains(.final)
+    let isInterruptible = !isFinal && m.frame.times == Sleep.interruptibly.rawValue
     switch step {
     case .prepareToWait:
-      m.waitForIdle(m.frame.pfn, interruptible: !isFinal)
+      m.waitForIdle(m.frame.pfn, interruptible: isInterruptible)
       return .next(.testIdle)
 
     case .testIdle:
@@ -182,7 +191,7 @@ enum BreakLayouts: Body {
       return .next(.checkMapped)
 
     case .testSignal:
-      guard !isFinal, m.cpus[m.current].isSignalled else {
+      guard isInterruptible, m.cpus[m.current].isSignalled else {
         return .next(isFinal ? .sleep : .unlockInvalidate)
       }
       m.leaveQueue()
@@ -283,7 +292,7 @@ extension Machine {
   ///
   /// One step, because everything it writes is behind the pages lock and no lock-free reader
   /// looks at `page->mapping` without taking that lock afterwards (DocC `TheModel`).
-  mutating func deleteEntry(_ file: FileID, _ home: PageIndex) {
+  mutating func deleteEntry(_ file: FileID, _ home: PageIndex, isReplaced: Bool = false) {
     let entry = files[file].entries[home]
     wakeEntry(file, home, all: true)
     files[file].entries[home] = .absent
@@ -292,7 +301,7 @@ extension Machine {
     guard entry.kind == .page else { return }
     if rules.entriesHold && !entry.isZapped { emit(.unzappedEntryDeleted(entry.pfn)) }
     if rules.entryPagemap == .perEntry { putPageReferences(.pmem0, Int32(entry.span)) }
-    guard entry.isPMD else { return disassociate(entry.pfn) }
+    guard entry.isPMD else { return disassociate(entry.pfn, isReplaced: isReplaced) }
     guard !rules.hasLargeFolios else {
       disassociate(entry.pfn)
       return splitFolio(entry.pfn)

@@ -75,6 +75,13 @@ enum ChangeLayout: Body {
         DeleteEntries.frame(file, range), then: isPunch ? Step.changeBlocks : .unmapAfter)
 
     case .changeBlocks:
+      let isFreed = m.call.operation != .zeroRange && m.frame.index.position < blocksEnd(&m)
+      if isFreed, let busy = m.busyBlock(file, m.frame.index) {
+        // Faults go on meanwhile, so that layouts are to be broken once more.
+        m.frame.count = 1
+        m.release(.invalidate(file))
+        return m.enter(AwaitIdle.frame(busy), then: Step.lockInvalidate)
+      }
       return changeBlocks(&m) ? .next(.unlockInvalidate) : .next(.changeBlocks)
 
     case .unlockInvalidate:
@@ -121,7 +128,10 @@ enum ChangeLayout: Body {
 
     case .breakLayouts:
       guard m.obeys(.breaksBeforeTruncate) else { return .next(.checkBroken) }
-      return m.enter(BreakLayouts.frame(file, isFinal: false), then: Step.checkBroken)
+      // What has begun to free blocks is not interrupted any more.
+      let sleep: BreakLayouts.Sleep = m.frame.count == 0 ? .interruptibly : .uninterruptibly
+      return m.enter(
+        BreakLayouts.frame(file, isFinal: false, sleep: sleep), then: Step.checkBroken)
 
     default:
       guard !m.value.isFailure else {
@@ -142,12 +152,17 @@ enum ChangeLayout: Body {
     m.frame.index = m.frame.page
   }
 
+  /// Where the blocks end that are freed, or zeroed.
+  private static func blocksEnd(_ m: inout Machine) -> Int {
+    let rangeEnd = min(m.call.page.position + Int(m.call.pages), Limits.filePages)
+    return m.call.operation == .ftruncate ? Limits.filePages : rangeEnd
+  }
+
   /// Changes the block of one page; true when the range is done.
   private static func changeBlocks(_ m: inout Machine) -> Bool {
     let file = m.call.file
-    let rangeEnd = min(m.call.page.position + Int(m.call.pages), Limits.filePages)
-    let end = m.call.operation == .ftruncate ? Limits.filePages : rangeEnd
-    guard m.frame.index.position < end else {
+    let rangeEnd = blocksEnd(&m)
+    guard m.frame.index.position < rangeEnd else {
       if m.call.operation == .collapseRange { shiftBlocks(&m) }
       if m.call.operation == .zeroRange {
         m.files[file].size = max(m.files[file].size, UInt8(rangeEnd))
@@ -158,6 +173,7 @@ enum ChangeLayout: Body {
     m.frame.index = index + 1
     m.files[file].contents[index] = 0
     if m.call.operation == .zeroRange {
+      if m.sharesBlock(file, index) { m.freeBlock(file, index) }
       m.allocateUnwritten(file, index)
       if !m.files[file].blocks[index].isHole { m.files[file].blocks[index].isUnwritten = true }
     } else {

@@ -168,6 +168,13 @@ enum DaxFault: Body {
     }
     return m.frame.flags.contains(.pmd) && !vma.isPrivate && isMapped
       && vma.offset.position % Limits.pagesPerPMD == 0 && end <= Int(m.files[m.frame.file].size)
+      && !sharesPMD(&m)
+  }
+
+  /// Shared extents are mapped by small entries.
+  private static func sharesPMD(_ m: inout Machine) -> Bool {
+    let first = File.firstOfPMD(m.frame.index)
+    return (0..<Limits.pagesPerPMD).contains { m.sharesBlock(m.frame.file, first + $0) }
   }
 
   private static func hasSmallEntry(_ m: inout Machine) -> Bool {
@@ -187,7 +194,8 @@ enum DaxFault: Body {
       guard m.pgmap.state == .live else { return fail(.sigbus, &m) }
       let isCopying = isCopy(&m)
       let existing = m.files[file].entry(at: index)
-      if m.frame.flags.contains(.write) && !isCopying {
+      let isShared = m.sharesBlock(file, index)
+      if m.frame.flags.contains(.write) && !isCopying && !isShared {
         guard m.allocateForWrite(file, index, pmd: existing.isPMD) else {
           return fail(.sigbus, &m)
         }
@@ -201,7 +209,8 @@ enum DaxFault: Body {
         return .next(existing.kind == .zero ? .zapZeroPMD : .lockToDowngrade)
       }
       m.frame.count = existing.isPMD ? 1 : 0
-      if existing.kind == .zero && !wantsZero { return .next(.zapZeroPage) }
+      let isRemapped = existing.kind == .page && isShared
+      if existing.kind == .zero && !wantsZero || isRemapped { return .next(.zapZeroPage) }
       return .next(.lockToInsert)
 
     case .allocateCopy:
@@ -231,6 +240,7 @@ enum DaxFault: Body {
     let base = m.files[file].blocks[first]
     let hasData = !base.isHole && !base.isUnwritten
     return (0..<Limits.pagesPerPMD).allSatisfy { offset in
+      guard !m.sharesBlock(file, first + offset) else { return false }
       let block = m.files[file].blocks[first + offset]
       guard hasData else { return block.isHole || block.isUnwritten }
       let isAligned = base.pfn.position % Limits.pagesPerPMD == 0
@@ -263,6 +273,7 @@ enum DaxFault: Body {
       return .next(.associate)
 
     case .associate:
+      if m.sharesBlock(file, index) { return share(&m) }
       guard entry.kind != .page else {
         return .next(holdsEntry(entry, &m) ? .getEntryPages : .unlockInserted)
       }
@@ -306,6 +317,23 @@ enum DaxFault: Body {
       m.holdBriefly(.fault, of: m.owner(of: m.frame.pfn))
       return .next(.lockPageTable)
     }
+  }
+
+  /// A page of a shared extent is mapped along with others or, to be written, copied: XFS copies
+  /// before it takes the lock and changes the extent when the page is mapped.
+  private static func share(_ m: inout Machine) -> Transition<Step> {
+    let (file, index) = (m.frame.file, m.frame.index)
+    let old = m.files[file].entries[index]
+    let isWrite = m.frame.flags.contains(.write)
+    guard !isWrite || m.unshareBlock(file, index) else {
+      m.release(.pages(file))
+      return fail(.sigbus, &m)
+    }
+    m.frame.pfn = m.files[file].blocks[index].pfn
+    if old.kind == .page { m.disassociate(old.pfn, isReplaced: true) }
+    m.associateShared(m.frame.pfn, with: file, at: index)
+    m.files[file].entries[index] = Entry(kind: .page, isLocked: true, pfn: m.frame.pfn)
+    return .next(.unlockInserted)
   }
 
   /// What an entry holds of its pages, in protocols where it does.

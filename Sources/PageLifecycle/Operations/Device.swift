@@ -325,10 +325,9 @@ enum MemunmapPages: Body {
       m.frame.count += 1
       guard m.files[file].isAlive else { continue }
       m.files[file].isEvicting = true
-      var frame = Frame(.evictInode)
-      frame.file = file
-      return m.enter(frame, then: Step.evictInode)
+      return m.enter(EvictInode.frame(file), then: Step.evictInode)
     }
+    if let busy = m.busyBlock() { return m.enter(AwaitIdle.frame(busy), then: Step.evictInode) }
     return .next(.putPages)
   }
 }

@@ -140,12 +140,17 @@ enum MmapP2PDMA: Body {
     case putPage
     /// `mmap_write_unlock()`
     case unlockMM
+    /// `vm_insert_page()` fails: `set_page_count()`, `gen_pool_free()`, `percpu_ref_put()`
+    case resetCount, lockToReturn, returnPage, unlockReturned, putPagemap
+    /// `unmap_region()` of a mapping that failed
+    case unmapInserted, unlinkVMA
   }
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "mmap_p2pdma", parameters: [.mm, .mapping, .pages(default: 1)], weight: 2,
-      domain: .device, summary: "map fresh pages of the peer-to-peer pool")
+      name: "mmap_p2pdma", parameters: [.mm, .mapping, .pages(default: 1), .flags(.partial)],
+      weight: 2, domain: .device,
+      summary: "map fresh pages of the peer-to-peer pool; partial: the last cannot be inserted")
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
@@ -174,6 +179,10 @@ enum MmapP2PDMA: Body {
       return .next(.lockPool)
 
     case .lockPool, .takePage, .unlockPool, .getPagemap, .storeCount: return allocate(step, &m)
+
+    case .resetCount, .lockToReturn, .returnPage, .unlockReturned, .putPagemap, .unmapInserted,
+      .unlinkVMA:
+      return undo(step, &m)
 
     case .unlockMM:
       m.release(.mmap(mm))
@@ -219,7 +228,46 @@ enum MmapP2PDMA: Body {
       m.ledger.use(m.frame.pfn)
       m.ledger.take(.driver, of: m.frame.pfn)
       m.emit(.handedOut(m.frame.pfn))
-      return .next(.lockPageTable)
+      // No page table for it: nothing of the page tables has changed then.
+      let isRefused = m.call.flags.contains(.partial) && m.frame.page + 1 == m.frame.end
+      return .next(isRefused ? .resetCount : .lockPageTable)
+    }
+  }
+
+  /// A page that could not be inserted goes back to the pool, and the mapping with it.
+  private static func undo(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    let (mm, mapping, pfn) = (m.call.mm, m.call.mapping, m.frame.pfn)
+    switch step {
+    case .resetCount:
+      m.frame.result = Outcome(.noMemory)
+      m.ledger.drop(.driver, of: pfn)
+      m.ledger.free(pfn)
+      if m.obeys(.resetsCountOfRefused) { m.storeCount(pfn, m.freeCount(of: .p2pdma)) }
+      return .next(.lockToReturn)
+
+    case .lockToReturn:
+      return m.acquire(.driver(.p2p0)) ? .next(.returnPage) : .wait
+
+    case .returnPage:
+      m.list(pfn, in: .p2p0)
+      return .next(.unlockReturned)
+
+    case .unlockReturned:
+      m.release(.driver(.p2p0))
+      return .next(.putPagemap)
+
+    case .putPagemap:
+      if m.obeys(.putsPagemapOfRefused) { m.putPageReference(.p2p0) }
+      return .next(.unmapInserted)
+
+    case .unmapInserted:
+      let flags: CallFlags = [.evenCows, .forgetsCopies]
+      return m.enter(
+        ZapRange.frame(mm, mapping, 0..<Limits.filePages, flags), then: Step.unlinkVMA)
+
+    default:
+      m.unlink(mm, mapping, 0..<Limits.filePages)
+      return .next(.unlockMM)
     }
   }
 

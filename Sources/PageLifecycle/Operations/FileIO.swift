@@ -56,13 +56,16 @@ enum FileIO: Body {
         return .next(.unlockInode)
       }
       // A fault that has just got the block may not have taken the zero page away yet.
-      return .next(isNew || m.obeys(.writesReplaceHoles) ? .lockPages : .copy)
+      let replaces = isNew || m.obeys(.writesReplaceHoles) || m.sharesBlock(file, index)
+      return .next(replaces ? .lockPages : .copy)
 
     case .zapHole, .lockPages, .examineEntry, .unlockToSleep, .sleepOnEntry, .unlockPages,
       .lockToDelete, .deleteEntry, .unlockDeleted:
       return invalidate(step, &m)
 
     case .copy:
+      if isWrite { unshare(&m) }
+      guard !m.frame.result.isFailure else { return .next(.unlockInode) }
       let block = m.files[file].blocks[index]
       let isData = !block.isHole && !block.isUnwritten && index.rawValue < m.files[file].size
       if isWrite {
@@ -94,6 +97,12 @@ enum FileIO: Body {
     }
   }
 
+  /// What is written is the file's own; a kernel that lets go of the entry first does so last.
+  private static func unshare(_ m: inout Machine) {
+    guard !m.frame.result.isFailure, m.sharesBlock(m.call.file, m.call.page) else { return }
+    if !m.unshareBlock(m.call.file, m.call.page) { m.frame.result = Outcome(.noSpace) }
+  }
+
   /// A new block takes the place of a zero page some process may still map.
   private static func invalidate(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let (file, index) = (m.call.file, m.call.page)
@@ -107,7 +116,8 @@ enum FileIO: Body {
       return m.acquire(.pages(file)) ? .next(.deleteEntry) : .wait
 
     case .deleteEntry:
-      m.deleteEntry(file, m.files[file].home(of: index))
+      m.deleteEntry(file, m.files[file].home(of: index), isReplaced: true)
+      unshare(&m)
       m.emit(.entryReleased(file, index))
       return .next(.unlockDeleted)
 
@@ -124,16 +134,19 @@ enum FileIO: Body {
         m.waitForEntry(file, index)
         return .next(.unlockToSleep)
       }
-      // An entry with a page was made after the write's block was: it stays.
-      m.frame.count = entry.kind == .page ? 1 : 0
-      if entry.kind == .zero || entry.kind == .empty {
+      // An entry with a page was made after the write's block was: it stays, unless others have it.
+      let isShared = m.sharesBlock(file, index)
+      m.frame.count = entry.kind == .page && !isShared ? 1 : 0
+      if entry.kind == .zero || entry.kind == .empty || (entry.kind == .page && isShared) {
         guard !m.obeys(.holdsEntryWhileUnmapping) else {
           m.files[file].entries[m.files[file].home(of: index)].isLocked = true
           m.touch(file)
           m.frame.count = 2
           return .next(.unlockPages)
         }
-        m.deleteEntry(file, m.files[file].home(of: index))
+        m.deleteEntry(file, m.files[file].home(of: index), isReplaced: true)
+      } else if m.obeys(.holdsEntryWhileUnmapping) {
+        unshare(&m)
       }
       if m.obeys(.passesEntryWakeOn) { m.wakeEntry(file, index, all: false) }
       m.emit(.entryReleased(file, index))

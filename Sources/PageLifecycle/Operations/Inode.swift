@@ -193,9 +193,7 @@ enum Iput: Body {
     // An unmount that has begun evicts the inode itself.
     guard !m.isUnmounted() else { return .finish }
     m.files[file].isEvicting = true
-    var frame = Frame(.evictInode)
-    frame.file = file
-    return m.enter(frame, then: Step.finish)
+    return m.enter(EvictInode.frame(file), then: Step.finish)
   }
 }
 
@@ -212,6 +210,13 @@ enum EvictInode: Body {
     case freeBlocks
     /// `clear_inode()`
     case clearInode
+  }
+
+  /// The caller has set I_FREEING.
+  static func frame(_ file: FileID) -> Frame {
+    var frame = Frame(.evictInode)
+    frame.file = file
+    return frame
   }
 
   static func signature(of operation: Procedure) -> Signature? {
@@ -253,6 +258,9 @@ enum EvictInode: Body {
     case .freeBlocks:
       guard !m.files[file].isLinked, m.frame.index.position < Limits.filePages else {
         return .next(.clearInode)
+      }
+      if let busy = m.busyBlock(file, m.frame.index) {
+        return m.enter(AwaitIdle.frame(busy), then: Step.freeBlocks)
       }
       m.files[file].contents[m.frame.index] = 0
       m.freeBlock(file, m.frame.index)
