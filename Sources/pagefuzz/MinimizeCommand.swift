@@ -63,6 +63,7 @@ enum MinimizeCommand: Command {
       .init("preemptionsAfter", .count(finding.program.preemptionCount)),
       .init("executions", .count(finding.reductionRuns.all)),
       .init("callExecutions", .count(finding.reductionRuns.calls)),
+      .init("engineExecutions", .count(finding.reductionRuns.executions)),
       .init("converged", .boolean(finding.isMinimized)),
       .init(
         "certificate",
