@@ -90,13 +90,12 @@ package struct Finding: Sendable {
     return (report.steps, report.endSteps)
   }
 
-  /// The whole file: the program, what it violates, where it comes from, and why it is so small.
+  /// The whole file: the program, what it violates, where it comes from, and the comments that say
+  /// why it is so small.
   package func text(file name: String, certificate: [String] = []) -> String {
     var program = program
     program.introduction = introduction(file: name).map { $0 }
-    if !certificate.isEmpty {
-      program.introduction += ["Certificate:"] + certificate.map { "  \($0)" }
-    }
+    program.introduction += certificate.map { $0 }
     program.expectation = .violation(Pattern(identity))
     return ProgramPrinter.text(of: program)
   }

@@ -114,9 +114,9 @@ extension Reducer {
     }
   }
 
-  private typealias Change = (inout Call) -> Void
+  fileprivate typealias Change = (inout Call) -> Void
 
-  private static func changes(_ parameter: Parameter, of call: Call) -> [Change] {
+  fileprivate static func changes(_ parameter: Parameter, of call: Call) -> [Change] {
     switch parameter {
     case .mm: [{ $0.mm = MMID(0) }]
     case .address:
@@ -231,6 +231,18 @@ extension Address {
 }
 
 extension Call {
+  /// The call with one operand plainer, in each way there is.
+  var plainerOperands: [Call] {
+    (Vocabulary.signature(operation)?.parameters ?? [])
+      .flatMap { Reducer.changes($0, of: self) }
+      .map { change in
+        var call = self
+        change(&call)
+        return call
+      }
+      .filter { $0 != self }
+  }
+
   /// The pages of files or mappings it names.
   var pageOperands: [PageIndex] {
     (Vocabulary.signature(operation)?.parameters ?? []).compactMap { parameter in
@@ -266,7 +278,7 @@ extension Call {
 
 extension Program {
   /// The program with each line on the CPU a function says.
-  fileprivate func mapping(_ cpu: (Instruction) -> CPUID) -> Program {
+  func mapping(_ cpu: (Instruction) -> CPUID) -> Program {
     var copy = self
     for line in copy.lines.indices {
       guard let instruction = lines[line].instruction else { continue }

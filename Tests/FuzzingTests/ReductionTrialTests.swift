@@ -29,7 +29,7 @@ struct ReductionTrialTests {
       #expect(result.after.program.callCount <= 8)
       let certificate = Certificate(of: result.after.program)
       #expect(!certificate.entries.isEmpty)
-      #expect(!certificate.contradicts(result.before.identity), "\(certificate.lines)")
+      #expect(!certificate.contradicts(result.before.identity), "\(certificate.comments)")
     }
   }
 
