@@ -37,9 +37,10 @@ package struct Corpus: Sendable {
   /// Programs that together have every feature, or as many as `limit` programs can have: each time
   /// the one that adds most, of equals the shortest, of those the first.
   ///
-  /// At most 1 + ln(n) times as many as the fewest possible (Chvátal, 1979).
-  package func distilled(limit: Int = .max) -> [Entry] {
-    var covered: Set<UInt32> = []
+  /// What another corpus has does not count.  At most 1 + ln(n) times as many as the fewest
+  /// possible (Chvátal, 1979).
+  package func distilled(limit: Int = .max, beyond other: Corpus = Corpus()) -> [Entry] {
+    var covered = Set(other.entries.lazy.flatMap(\.features))
     var gains = entries.map(\.features.count)
     var open = Array(entries.indices)
     var chosen: [Entry] = []

@@ -11,8 +11,9 @@ package struct Finding: Sendable {
   package var identity: Identity
   /// As found, or minimized.
   package var program: Program
-  /// Programs tried to minimize it, and those of them for the first pass over the calls.
-  package private(set) var reductionRuns = (all: 0, calls: 0)
+  /// Different programs tried to minimize it, and those of them for the first pass over the calls;
+  /// and how often the engine executed one of them, causes included.
+  package private(set) var reductionRuns = (all: 0, calls: 0, executions: 0)
   /// Nothing can be left out of the program.
   package var isMinimized = false
   /// Its place in ``Campaign/sightings``.
@@ -69,7 +70,7 @@ package struct Finding: Sendable {
     var copy = self
     copy.program = reducer.reduce()
     copy.isMinimized = reducer.isConverged
-    copy.reductionRuns = (reducer.runs, reducer.callRuns)
+    copy.reductionRuns = (reducer.runs, reducer.callRuns, reducer.executions)
     guard let witness = Reducer.witness(of: identity, in: copy.program) else {
       preconditionFailure("the reducer lost what it was asked to keep")
     }
@@ -89,13 +90,12 @@ package struct Finding: Sendable {
     return (report.steps, report.endSteps)
   }
 
-  /// The whole file: the program, what it violates, where it comes from, and why it is so small.
+  /// The whole file: the program, what it violates, where it comes from, and the comments that say
+  /// why it is so small.
   package func text(file name: String, certificate: [String] = []) -> String {
     var program = program
     program.introduction = introduction(file: name).map { $0 }
-    if !certificate.isEmpty {
-      program.introduction += ["Certificate:"] + certificate.map { "  \($0)" }
-    }
+    program.introduction += certificate.map { $0 }
     program.expectation = .violation(Pattern(identity))
     return ProgramPrinter.text(of: program)
   }

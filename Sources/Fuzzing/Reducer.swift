@@ -10,9 +10,14 @@ package import Programs
 package struct Reducer: Sendable {
   /// Smallest so far.
   var program: Program
-  private let target: Identity
+  let target: Identity
+  /// Programs it may try.
+  private let limit: Int
   /// Different programs tried to get here.
   package private(set) var runs = 0
+  /// Executions of the engine for them: one a program, and those that looked for the cause of what
+  /// had the right signature.
+  package private(set) var executions = 0
   /// Those of them tried before the first pass over the calls was done.
   package private(set) var callRuns = 0
   /// Programs that do not show it: none is tried twice.
@@ -21,8 +26,11 @@ package struct Reducer: Sendable {
   package private(set) var isConverged = false
 
   /// A reducer of a program that shows an identity.
-  package init(_ program: Program, showing target: Identity) {
+  package init(
+    _ program: Program, showing target: Identity, limit: Int = SearchLimits.reductionRuns
+  ) {
     self.target = target
+    self.limit = limit
     self.program = program
     self.program.introduction = []
     self.program.lines = program.instructions.map { Line($0) }
@@ -35,12 +43,26 @@ package struct Reducer: Sendable {
   /// The smallest program that still shows it.
   package mutating func reduce() -> Program {
     precondition(Self.witness(of: target, in: program) != nil, "nothing to keep")
-    dropWhatFollows()
-    dropUnrelated()
     repeat {
       let before = program
+      dropWhatFollows()
+      dropUnrelated()
+      dropOneByOne()
+      dropWithOneChange()
+      substituteElsewhere()
+      isConverged = program == before
+    } while !isConverged && runs < limit
+    return program
+  }
+
+  /// Everything that takes one change, or few, until nothing is left of it.
+  private mutating func dropOneByOne() {
+    var before: Program
+    repeat {
+      before = program
       dropCalls()
       if callRuns == 0 { callRuns = runs }
+      separateHandles()
       dropLines()
       dropPreemptions()
       dropWithHelp()
@@ -48,11 +70,11 @@ package struct Reducer: Sendable {
       simplify()
       substitute()
       normalize()
+      exchangeRoles()
       advanceStops()
+      nameInOrder()
       renumber()
-      isConverged = program == before
-    } while !isConverged && runs < SearchLimits.reductionRuns
-    return program
+    } while program != before && runs < limit
   }
 
   /// A violation of a program that is the same bug, with its identity there.
@@ -61,8 +83,16 @@ package struct Reducer: Sendable {
   package static func witness(
     of target: Identity, in program: Program
   ) -> (violation: Violation, identity: Identity)? {
+    var executions = 0
+    return witness(of: target, in: program, counting: &executions)
+  }
+
+  private static func witness(
+    of target: Identity, in program: Program, counting executions: inout Int
+  ) -> (violation: Violation, identity: Identity)? {
+    executions += 1
     for violation in program.violations where target.hasSignature(of: violation) {
-      let found = identity(of: violation, in: program)
+      let found = identity(of: violation, in: program, counting: &executions)
       if found == target { return (violation, found) }
       if case .rules = target.cause { continue }
       if case .rules = found.cause { continue }
@@ -81,11 +111,11 @@ package struct Reducer: Sendable {
   /// Takes a program that costs the same if it shows the same.
   @discardableResult
   mutating func acceptEqual(_ candidate: Program) -> Bool {
-    guard candidate != program, runs < SearchLimits.reductionRuns else { return false }
+    guard candidate != program, runs < limit else { return false }
     let genome = Genome(candidate)
     guard !rejected.contains(genome) else { return false }
     runs += 1
-    guard Self.witness(of: target, in: candidate) != nil else {
+    guard Self.witness(of: target, in: candidate, counting: &executions) != nil else {
       rejected.insert(genome)
       return false
     }
@@ -107,7 +137,7 @@ package struct Reducer: Sendable {
   }
 }
 
-/// What is smaller: fewer calls first, then fewer preemptions, lines and repairs, then operands.
+/// What is smaller: fewer calls first, then fewer preemptions, lines and rules named, then operands.
 package struct Cost: Comparable, Sendable {
   private var parts: [Int]
 
@@ -121,7 +151,8 @@ package struct Cost: Comparable, Sendable {
       + Int(boot.tableEntries) - Int(Boot().tableEntries) + Int(boot.reflink)
     parts = [
       program.callCount, program.preemptionCount, instructions.count,
-      program.variant.repaired.members.count, cpus, boot == Boot() ? 0 : 1 + bootSize,
+      program.variant.repaired.members.count + program.variant.broken.members.count, cpus,
+      boot == Boot() ? 0 : 1 + bootSize,
       instructions.reduce(0) { $0 + ($1.call?.operation.plainness ?? 0) },
       instructions.reduce(0) { $0 + ($1.call?.weight ?? 0) },
       instructions.reduce(0) { $0 + Int($1.until?.visit ?? 0) },
@@ -142,8 +173,9 @@ extension Call {
   private func weight(of parameter: Parameter) -> Int {
     switch parameter {
     case .mm: mm.position
-    case .address where address.isFilePage: address.file.position + address.page.position
-    case .address: Limits.filePages + address.mapping.position + address.page.position
+    // A page earlier counts for more than a page less.
+    case .address where address.isFilePage: address.file.position + 2 * address.page.position
+    case .address: 2 * Limits.filePages + address.mapping.position + 2 * address.page.position
     case .file: file.position
     case .filePage: file.position + page.position
     case .sourcePage: address.file.position + address.page.position

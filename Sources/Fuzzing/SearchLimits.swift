@@ -11,11 +11,15 @@ package enum SearchLimits {
   /// Distinct states a campaign counts; beyond them the count stays.
   package static let states = 1 << 22
   /// Programs one reduction may run before it keeps what it has.
-  package static let reductionRuns = 20_000
+  package static let reductionRuns = 5_000
   /// Lines up to which a reduction tries to drop every two of them together.
   package static let pairedLines = 16
   /// Calls up to which a reduction tries every place where one of them may be preempted.
   package static let oneStopCalls = 6
+  /// Calls up to which a reduction tries two changes at once.
+  package static let jointCalls = 5
+  /// Those up to which it also tries their order then.
+  package static let jointOrders = 3
   /// Reductions of one signature that no repair explains, before further ones are only counted.
   package static let unexplained = 64
 
@@ -29,7 +33,7 @@ package enum SearchLimits {
     ("programCalls", programCalls), ("firstCalls", firstCalls),
     ("programsPerLength", programsPerLength), ("states", states),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
-    ("unexplained", unexplained),
+    ("jointCalls", jointCalls), ("jointOrders", jointOrders), ("unexplained", unexplained),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
   ]
 }

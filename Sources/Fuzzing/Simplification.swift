@@ -8,11 +8,27 @@ extension Reducer {
   /// Fewer repairs, fewer CPUs, a smaller boot, plainer operands.
   mutating func simplify() {
     dropRepairs()
+    dropBroken()
     joinCPUs()
     shrinkBoot()
     for line in program.lines.indices { simplifyOperands(of: line) }
     renameObjects()
     renameMappings()
+    renameFrames()
+    renameEntries()
+  }
+
+  /// Obeys the broken rules that have nothing to do with it.
+  private mutating func dropBroken() {
+    guard case .rules(let rules) = target.cause else { return }
+    var candidate = program
+    candidate.variant.broken = program.variant.broken.intersection(RuleSet(rules))
+    if accept(candidate) { return }
+    for rule in program.variant.broken.members where !rules.contains(rule) {
+      candidate = program
+      candidate.variant.broken.remove(rule)
+      accept(candidate)
+    }
   }
 
   private mutating func dropRepairs() {
@@ -37,31 +53,26 @@ extension Reducer {
   private func uses(_ cpu: CPUID) -> Bool { program.instructions.contains { $0.cpu == cpu } }
 
   private mutating func shrinkBoot() {
-    func attempt(_ boot: Boot) -> Bool {
-      var candidate = program
-      candidate.boot = boot
-      return accept(candidate)
-    }
-    if attempt(Boot()) { return }
-    for files in 1..<max(1, program.boot.files) {
+    if boot(Boot()) { return }
+    for files in 0..<program.boot.files {
       var boot = program.boot
       boot.files = files
-      if attempt(boot) { break }
+      if self.boot(boot) { break }
     }
     for pages in 1..<max(1, program.boot.filePages) {
       var boot = program.boot
       boot.filePages = pages
-      if attempt(boot) { break }
+      if self.boot(boot) { break }
     }
     for devices in 0..<program.boot.devices {
       var boot = program.boot
       boot.devices = devices
-      if attempt(boot) { break }
+      if self.boot(boot) { break }
     }
     if program.boot.tableEntries != Boot().tableEntries {
       var boot = program.boot
       boot.tableEntries = Boot().tableEntries
-      _ = attempt(boot)
+      _ = self.boot(boot)
     }
     if program.boot.reflink != Boot().reflink {
       var boot = program.boot
@@ -71,8 +82,25 @@ extension Reducer {
     for pages in 1..<max(1, program.boot.devicePages) {
       var boot = program.boot
       boot.devicePages = pages
-      if attempt(boot) { break }
+      if self.boot(boot) { break }
     }
+  }
+
+  /// Boots another machine; what the files are mapped to at boot may have to be left to them.
+  private mutating func boot(_ boot: Boot) -> Bool {
+    var candidate = program
+    candidate.boot = boot
+    if accept(candidate) { return true }
+    guard boot.files != program.boot.files else { return false }
+    for from in 0..<Limits.mappings {
+      for to in 0..<Limits.mappings where to != from {
+        let moved = candidate.mappingCalls {
+          $0.moved(from: MappingID(from), to: MappingID(to))
+        }
+        if moved.instructions != program.instructions, accept(moved) { return true }
+      }
+    }
+    return false
   }
 
   /// Tries plainer operands of one call, one at a time.
@@ -91,9 +119,9 @@ extension Reducer {
     }
   }
 
-  private typealias Change = (inout Call) -> Void
+  fileprivate typealias Change = (inout Call) -> Void
 
-  private static func changes(_ parameter: Parameter, of call: Call) -> [Change] {
+  fileprivate static func changes(_ parameter: Parameter, of call: Call) -> [Change] {
     switch parameter {
     case .mm: [{ $0.mm = MMID(0) }]
     case .address:
@@ -125,7 +153,16 @@ extension Reducer {
       ]
     case .value: [{ $0.value = 1 }]
     case .size: [{ $0.value = 0 }, { $0.value = 1 }]
-    case .pages(let standard): [{ $0.pages = standard }, { $0.pages = 1 }]
+    case .pages(let standard):
+      [
+        { $0.pages = standard }, { $0.pages = 1 }, { $0.pages = max(2, $0.pages) - 1 },
+        // As far as before, from a page earlier.
+        {
+          guard $0.address.page.position > 0, $0.pages < Limits.filePages else { return }
+          $0.address = $0.address.moved(to: PageIndex($0.address.page.position - 1))
+          $0.pages += 1
+        },
+      ]
     case .times: [{ $0.times = 1 }, { $0.times = 2 }]
     case .iova:
       [
@@ -205,8 +242,20 @@ extension Address {
 }
 
 extension Call {
+  /// The call with one operand plainer, in each way there is.
+  var plainerOperands: [Call] {
+    (Vocabulary.signature(operation)?.parameters ?? [])
+      .flatMap { Reducer.changes($0, of: self) }
+      .map { change in
+        var call = self
+        change(&call)
+        return call
+      }
+      .filter { $0 != self }
+  }
+
   /// The pages of files or mappings it names.
-  fileprivate var pageOperands: [PageIndex] {
+  var pageOperands: [PageIndex] {
     (Vocabulary.signature(operation)?.parameters ?? []).compactMap { parameter in
       switch parameter {
       case .address, .sourcePage: address.page
@@ -220,7 +269,7 @@ extension Call {
     Vocabulary.signature(operation)?.parameters.contains(.cpu) ?? false
   }
 
-  fileprivate func renamed(
+  func renamed(
     file rename: (FileID) -> FileID, page move: (PageIndex) -> PageIndex
   ) -> Call {
     var call = self
@@ -240,7 +289,7 @@ extension Call {
 
 extension Program {
   /// The program with each line on the CPU a function says.
-  fileprivate func mapping(_ cpu: (Instruction) -> CPUID) -> Program {
+  func mapping(_ cpu: (Instruction) -> CPUID) -> Program {
     var copy = self
     for line in copy.lines.indices {
       guard let instruction = lines[line].instruction else { continue }

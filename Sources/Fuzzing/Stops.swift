@@ -49,7 +49,7 @@ extension Reducer {
   }
 
   /// The steps a line of a program executes, each as a place to stop before it, the first visit.
-  private static func stops(of line: Int, in program: Program) -> [StopPoint] {
+  static func stops(of line: Int, in program: Program) -> [StopPoint] {
     var stops: [StopPoint] = []
     _ = Execution.run(program) { step, _, _ in
       guard step.line == line else { return }

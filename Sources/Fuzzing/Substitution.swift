@@ -57,7 +57,9 @@ extension Reducer {
       writing.lines[line].instruction?.call?.flags.insert(.write)
       candidates.append(writing)
     }
-    return candidates + candidates.flatMap(Self.withOneCallLast) + withDevice(program)
+    let isSmall = program.callCount < SearchLimits.jointCalls
+    return candidates + (isSmall ? candidates : [program]).flatMap(Self.withOneCallLast)
+      + withDevice(program) + withOtherFrame(program) + [atFirstPage(program)]
   }
 
   /// The program with all its calls about one device of a driver, which is there from the start.
@@ -74,6 +76,29 @@ extension Reducer {
       }
       candidate.boot.devices = max(candidate.boot.devices, device.rawValue)
       return candidate
+    }
+  }
+
+  /// The program with another page frame for one that it names.
+  private static func withOtherFrame(_ program: Program) -> [Program] {
+    Set(program.instructions.compactMap(\.call?.frame)).sorted().flatMap { pfn in
+      pfn.others.filter { $0 != pfn }.map { program.moving(pfn, to: $0) }
+    }
+  }
+
+  /// The program with everything at the first page of the first file.
+  private static func atFirstPage(_ program: Program) -> Program {
+    program.mappingCalls { call in
+      var call = call
+      for parameter in Vocabulary.signature(call.operation)?.parameters ?? [] {
+        switch parameter {
+        case .address: call.address = Address(FileID(0), PageIndex(0))
+        case .file: call.file = FileID(0)
+        case .filePage: (call.file, call.page) = (FileID(0), PageIndex(0))
+        default: break
+        }
+      }
+      return call
     }
   }
 
@@ -97,7 +122,7 @@ extension Reducer {
       for operation in Procedure.operations
       where operation.plainness < call.operation.plainness && operation.isEnabled(in: domains) {
         let isReplaced = call.becoming(operation, freeHandle).contains {
-          accept(replacing(line, by: $0))
+          accept(program.replacing(line, by: $0))
         }
         if isReplaced { break }
       }
@@ -105,16 +130,10 @@ extension Reducer {
   }
 
   /// A handle no call names.
-  private var freeHandle: HandleID {
+  var freeHandle: HandleID {
     let used = program.instructions.compactMap { $0.call?.handle }
     return (0..<Limits.handles).lazy.map { HandleID($0) }.first { !used.contains($0) }
       ?? HandleID(0)
-  }
-
-  private func replacing(_ line: Int, by call: Call) -> Program {
-    var candidate = program
-    candidate.lines[line].instruction?.call = call
-    return candidate
   }
 
   /// Calls in the order of operations and on the lowest CPUs, where that makes no difference.
@@ -128,6 +147,14 @@ extension Reducer {
         candidate.repairingHandles() == candidate
       else { continue }
       acceptEqual(candidate)
+    }
+    for line in program.lines.indices {
+      let own = program.instructions[line].cpu
+      for lower in 0..<own.position {
+        var candidate = program
+        candidate.lines[line].instruction?.cpu = CPUID(lower)
+        if acceptEqual(candidate) { break }
+      }
     }
     for line in program.lines.indices.dropFirst() {
       let own = program.instructions[line].cpu
@@ -186,7 +213,7 @@ extension Call {
     }
   }
 
-  fileprivate func moved(from: MappingID, to: MappingID) -> Call {
+  func moved(from: MappingID, to: MappingID) -> Call {
     var call = self
     for parameter in Vocabulary.signature(operation)?.parameters ?? [] {
       switch parameter {
@@ -200,9 +227,8 @@ extension Call {
   }
 
   /// Another operation on what this one names, as it is and where it can writing, of each device
-  /// where this one names none; none where that yields a handle and this does not, but for what a
-  /// driver hands out, or releases one.
-  fileprivate func becoming(_ operation: Procedure, _ free: HandleID) -> [Call] {
+  /// where this one names none; none where that releases a handle and this does not.
+  func becoming(_ operation: Procedure, _ free: HandleID) -> [Call] {
     guard let plain = becomingPlain(operation, free) else { return [] }
     var calls = [plain]
     if plain.allows(.write), !plain.flags.contains(.write) {
@@ -224,8 +250,6 @@ extension Call {
   private func becomingPlain(_ operation: Procedure, _ free: HandleID) -> Call? {
     guard let own = Vocabulary.signature(self.operation),
       let signature = Vocabulary.signature(operation),
-      own.yieldsHandle || !signature.yieldsHandle
-        || (own.parameters.contains(.pagemap) && signature.parameters.contains(.pagemap)),
       !signature.parameters.contains(.handle) || own.parameters.contains(.handle)
     else { return nil }
     var call = Call(operation)

@@ -14,7 +14,18 @@ package import PageLifecycle
 /// A smaller set goes before a larger one, then 1 before 2, then the order of ``Rule``.  Where no
 /// set does, the cause is the last pair of conflicting steps.
 package func identity(of violation: Violation, in program: Program) -> Identity {
-  Identity(of: violation, cause: CauseSearch(violation, program).cause())
+  var executions = 0
+  return identity(of: violation, in: program, counting: &executions)
+}
+
+/// The same, and how often that executed the program, under whatever rules.
+package func identity(
+  of violation: Violation, in program: Program, counting executions: inout Int
+) -> Identity {
+  var search = CauseSearch(violation, program)
+  let cause = search.cause()
+  executions += search.executions
+  return Identity(of: violation, cause: cause)
 }
 
 private struct CauseSearch {
@@ -37,6 +48,8 @@ private struct CauseSearch {
   let program: Program
   let own: Identity
   let original: Trial
+  /// Programs executed.
+  private(set) var executions = 1
 
   init(_ violation: Violation, _ program: Program) {
     self.violation = violation
@@ -45,21 +58,24 @@ private struct CauseSearch {
     original = Self.trial(of: program)
   }
 
-  func cause() -> Cause {
+  mutating func cause() -> Cause {
     let obeyed = program.variant.rules.obeyed
     let rules = Rule.allCases.filter { !obeyed.contains($0) }
     let pairs = rules.indices.flatMap { first in
       rules[(first + 1)...].map { [rules[first], $0] }
     }
-    return best(of: rules.map { [$0] }) ?? best(of: pairs) ?? lastSteps()
+    if let cause = best(of: rules.map { [$0] }) ?? best(of: pairs) { return cause }
+    executions += 1
+    return lastSteps()
   }
 
-  private func best(of sets: [[Rule]]) -> Cause? {
+  private mutating func best(of sets: [[Rule]]) -> Cause? {
     var second: Cause?
     for set in sets {
       var repaired = program
       repaired.variant = program.variant.obeying(RuleSet(set))
       let trial = Self.trial(of: repaired)
+      executions += 1
       if trial.lines.isEmpty { return .rules(set) }
       if second == nil, isolates(trial) { second = .rules(set) }
     }

@@ -25,6 +25,35 @@ package struct ProgramParser {
   package static func parse(
     _ bytes: [UInt8], file: String
   ) throws(ProgramError) -> Program {
+    let texts = try texts(in: bytes, file: file)
+    guard texts.count == 1 else {
+      throw ProgramError(
+        file: file, line: texts[1].firstLine, column: 1, "a second program begins here",
+        expected: "one; 'replay' and 'corpus' read files of several")
+    }
+    return try read(texts[0], file: file)
+  }
+
+  /// Reads the programs of a file that has them one after another, and where each begins.
+  ///
+  /// So `cat` of several files is one file of them all.
+  package static func parseAll(
+    _ bytes: [UInt8], file: String
+  ) throws(ProgramError) -> [(program: Program, firstLine: Int)] {
+    var programs: [(program: Program, firstLine: Int)] = []
+    for text in try texts(in: bytes, file: file) {
+      programs.append((try read(text, file: file), text.firstLine))
+    }
+    return programs
+  }
+
+  /// The lines of one program, and the number of the first, counted from 1.
+  private typealias Text = (lines: ArraySlice<ArraySlice<UInt8>>, firstLine: Int)
+
+  /// Each program begins with its version.
+  private static func texts(
+    in bytes: [UInt8], file: String
+  ) throws(ProgramError) -> [Text] {
     guard bytes.count <= ProgramLimits.bytes else {
       throw ProgramError(
         file: file, line: 1, column: 1, "the text has \(bytes.count) bytes",
@@ -36,25 +65,31 @@ package struct ProgramParser {
     }
     var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     if lines.last?.isEmpty == true { lines.removeLast() }
+    let begins = lines.indices.dropFirst().filter { lines[$0].starts(with: firstWords.utf8) }
+    return zip([0] + begins, begins + [lines.count]).map { (lines[$0..<$1], $0 + 1) }
+  }
+
+  private static func read(_ text: Text, file: String) throws(ProgramError) -> Program {
     var parser = ProgramParser()
-    for (position, line) in lines.enumerated() {
-      let number = position + 1
-      guard number <= ProgramLimits.lines else {
+    for (position, line) in text.lines.enumerated() {
+      let number = text.firstLine + position
+      guard position < ProgramLimits.lines else {
         throw ProgramError(
-          file: file, line: number, column: 1, "the text has \(lines.count) lines",
+          file: file, line: number, column: 1, "the text has \(text.lines.count) lines",
           expected: "at most \(ProgramLimits.lines)")
       }
       let content = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
       try checkEncoding(content, file: file, line: number)
-      if number == 1 {
-        try checkVersion(content, file: file)
+      if position == 0 {
+        try checkVersion(content, file: file, line: number)
       } else {
         try parser.read(Cursor(content, file: file, line: number))
       }
     }
-    return try parser.finish(file: file, line: lines.count + 1)
+    return try parser.finish(file: file, line: text.firstLine + text.lines.count)
   }
 
+  private static let firstWords = "# pagefuzz program"
   private static let firstLineHint = "'# pagefuzz program \(Program.formatVersion)' as first line"
 
   private static func checkEncoding(
@@ -80,18 +115,19 @@ package struct ProgramParser {
   }
 
   private static func checkVersion(
-    _ bytes: ArraySlice<UInt8>, file: String
+    _ bytes: ArraySlice<UInt8>, file: String, line: Int
   ) throws(ProgramError) {
     let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
     guard words.count == 4, words[..<3] == ["#", "pagefuzz", "program"] else {
       throw ProgramError(
-        file: file, line: 1, column: 1, "this is not a pagefuzz program", expected: firstLineHint)
+        file: file, line: line, column: 1, "this is not a pagefuzz program", expected: firstLineHint
+      )
     }
     guard words[3] == "\(Program.formatVersion)" else {
       let column = words[3].utf8.distance(
         from: words[3].base.utf8.startIndex, to: words[3].startIndex)
       throw ProgramError(
-        file: file, line: 1, column: column + 1,
+        file: file, line: line, column: column + 1,
         "version '\(words[3])' of the program text is not understood",
         expected: "version \(Program.formatVersion)")
     }

@@ -27,15 +27,23 @@ enum BenchCommand: Command {
     With --migrations, random programs move anonymous pages to two devices and back, with
     everything that makes that fail, until so many pages went through it.  At the end of every
     program all books must balance, and no page of a device may be lost.
+
+    With --reductions, fat random programs of many protocols with several bugs each are minimized.
+    Programs of one bug should end in one file: of all pairs of programs, precision is the share
+    of those with the same file that show the same bug, and recall of those with the same bug that
+    have the same file.
     """
   static let options = [programs, migrations, reductions, Option.format]
   static let examples = [
     Example("pagefuzz bench", "steps per second, for each protocol"),
     Example("pagefuzz bench --migrations 1000000", "is any page ever lost on its way?"),
+    Example("pagefuzz bench --reductions 300", "does one bug end in one file?"),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-    if let reductions = arguments.count(reductions) { return try reduce(reductions, arguments) }
+    if let reductions = arguments.count(reductions) {
+      return try ReductionBench.run(reductions, arguments)
+    }
     if let migrations = arguments.count(migrations) {
       return try migrate(migrations, arguments)
     }
@@ -80,51 +88,6 @@ extension BenchCommand {
       if !arguments.isJSON { try Output.line(ProgramPrinter.text(of: program)) }
     }
     return isClean ? .success : .found
-  }
-}
-
-extension BenchCommand {
-  /// Calls a program has at least that is to be minimized.
-  private static let fatCalls = 64
-
-  private static func reduce(_ count: Int, _ arguments: ParsedArguments) throws -> ExitStatus {
-    var trials = ReductionTrial(of: Protocol.all)
-    let results = (0..<count).map { _ in trials.next(calls: fatCalls) }
-    let kept = results.count { $0.keepsIdentity }
-    var files: [String: [String: Int]] = [:]
-    for result in results {
-      let key = "\(result.program.variant.base.name) \(result.identity)"
-      files[key, default: [:]][ProgramPrinter.text(of: result.program), default: 0] += 1
-    }
-    let several = files.filter { $0.value.count > 1 }.keys.sorted()
-    func median(_ values: [Int]) -> Int { values.sorted()[values.count / 2] }
-    let line: JSONText = [
-      "programs": .count(count), "kept": .count(kept), "identities": .count(files.count),
-      "identitiesWithSeveralFiles": .count(several.count),
-      "callsBefore": .count(median(results.map(\.callsBefore))),
-      "callsAfter": .count(median(results.map(\.program.callCount))),
-      "callExecutions": .count(median(results.map(\.callRuns))),
-      "executions": .count(median(results.map(\.runs))),
-    ]
-    guard !arguments.isJSON else {
-      try Output.line(line)
-      return kept == count ? .success : .found
-    }
-    try Output.line(
-      "\(kept) of \(count) programs keep their identity; medians: "
-        + "\(median(results.map(\.callsBefore))) calls before, "
-        + "\(median(results.map(\.program.callCount))) after, "
-        + "\(median(results.map(\.callRuns))) programs tried for the calls, "
-        + "\(median(results.map(\.runs))) in all")
-    try Output.line("\(files.count) identities, \(several.count) of them in several files")
-    for key in several {
-      try Output.line("  \(key): \(files[key]?.count ?? 0) files")
-      for (text, times) in (files[key] ?? [:]).sorted(by: { $0.key < $1.key }) {
-        try Output.line("    \(times) times")
-        for line in text.split(separator: "\n").dropFirst(2) { try Output.line("      \(line)") }
-      }
-    }
-    return kept == count ? .success : .found
   }
 }
 

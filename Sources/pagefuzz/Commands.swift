@@ -11,6 +11,7 @@ extension Main {
     ReplayCommand.self,
     ConformCommand.self,
     MinimizeCommand.self,
+    VerifyCommand.self,
     ExplainCommand.self,
     SelfTestCommand.self,
     DiffCommand.self,

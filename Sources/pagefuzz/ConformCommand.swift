@@ -26,7 +26,7 @@ enum ConformCommand: Command {
   static let examples = [
     Example("pagefuzz conform traces/v6.1.jsonl --protocol v6.1", "one kernel"),
     Example(
-      "pagefuzz conform traces --protocol v6.19 --to-program corpus/kernel",
+      "pagefuzz conform traces --protocol v6.19 --to-program retold",
       "keep the sequences as programs"),
   ]
 

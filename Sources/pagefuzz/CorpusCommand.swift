@@ -30,7 +30,9 @@ enum CorpusCommand: Command {
     var corpus = Corpus()
     var status = ExitStatus.success
     for found in ProgramFiles.expand(paths) {
-      do { corpus.add(.init(try read(found))) } catch let failure as CommandFailure {
+      do { for program in try read(found) { corpus.add(.init(program)) } } catch let failure
+        as CommandFailure
+      {
         Diagnostics.report(failure.message)
         status = max(status, failure.status)
       }
@@ -38,7 +40,7 @@ enum CorpusCommand: Command {
     return (corpus, status)
   }
 
-  private static func read(_ found: ProgramFiles.Found) throws -> Program {
+  private static func read(_ found: ProgramFiles.Found) throws -> [Program] {
     let path: String
     let bytes: [UInt8]
     do throws(StorageError) {
@@ -48,7 +50,9 @@ enum CorpusCommand: Command {
       throw CommandFailure(ExitStatus(error), error.message)
     }
     EngineTrap.blame(path)
-    do throws(ProgramError) { return try ProgramParser.parse(bytes, file: path) } catch {
+    do throws(ProgramError) {
+      return try ProgramParser.parseAll(bytes, file: path).map(\.program)
+    } catch {
       throw CommandFailure(.invalidInput, error.description)
     }
   }
@@ -61,18 +65,25 @@ enum CorpusDistilCommand: Command {
     "limit", .number(1...UInt64(SearchLimits.corpusCandidates)),
     "how many programs may be chosen [\(SearchLimits.corpusPrograms)]")
 
+  static let beyond = Option(
+    "beyond", .text("PATH"), "programs whose reach does not count, because they are kept anyway",
+    isRepeated: true)
+
   static let name = "distil"
   static let summary = "choose the fewest programs that reach the same"
   static let discussion = """
     Each time the program that adds most is chosen, of equals the shortest.  It is written with the
     identity it shows now as what it expects.
     """
-  static let options = [output, limit, Option.format]
+  static let options = [output, limit, beyond, Option.format]
   static let operands = [
     Operand(.path, "programs, and directories of programs", isRepeated: true)
   ]
   static let examples = [
-    Example("pagefuzz corpus distil night --output corpus/distilled", "keep what matters")
+    Example("pagefuzz corpus distil night --output corpus/distilled", "keep what matters"),
+    Example(
+      "pagefuzz corpus distil night --beyond corpus --output new", "only what corpus does not reach"
+    ),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
@@ -81,7 +92,9 @@ enum CorpusDistilCommand: Command {
     }
     let (corpus, status) = try CorpusCommand.corpus(arguments.operands)
     guard !corpus.entries.isEmpty else { return status }
-    let chosen = corpus.distilled(limit: arguments.count(limit) ?? SearchLimits.corpusPrograms)
+    let others = try CorpusCommand.corpus(arguments.all(beyond)).0
+    let chosen = corpus.distilled(
+      limit: arguments.count(limit) ?? SearchLimits.corpusPrograms, beyond: others)
     try CorpusDirectory(path).save(chosen.map(\.program))
     var kept = Corpus()
     for entry in chosen { kept.add(entry) }

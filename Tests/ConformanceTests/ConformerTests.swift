@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import Conformance
+import Foundation
 import PageLifecycle
 import Programs
 import Testing
@@ -111,6 +112,18 @@ struct ConformerTests {
     var elsewhere = parsed
     elsewhere.variant = try Variant.parse([Substring(other)])
     #expect(!Execution.run(elsewhere).isAsExpected())
+  }
+
+  @Test("The repository keeps what is retold", arguments: Recorded.allCases)
+  func isKept(recorded: Recorded) throws {
+    let recording = try Recorded.parse(recorded.text)
+    let text = ProgramPrinter.text(
+      of: try compare(recorded.text, with: recorded.era).programWithExpectation)
+    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let path = "/\(root)/corpus/kernel/\(recording.id).prog"
+    let programs = try ProgramParser.parseAll(
+      Array(try Data(contentsOf: URL(fileURLWithPath: path))), file: path)
+    #expect(programs.contains { ProgramPrinter.text(of: $0.program) == text }, "\(text)")
   }
 
   @Test("A forgotten holder is what a retold eviction of 6.1 is expected to show")

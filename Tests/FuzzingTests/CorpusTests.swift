@@ -75,21 +75,3 @@ struct UniformWalkTests {
     #expect((420...580).contains(earlyEnds), "one of four, and not \(earlyEnds) of 2000")
   }
 }
-
-@Suite("Fat programs")
-struct ReductionTrialTests {
-  @Test("Random programs with several bugs keep their identity, and few tries lead to the calls")
-  func identity() {
-    var trials = ReductionTrial(of: Protocol.all)
-    let results = (0..<6).map { _ in trials.next(calls: 32) }
-    let callRuns = results.map(\.callRuns).sorted()
-    #expect(callRuns[3] <= 40)
-    for result in results {
-      #expect(result.keepsIdentity)
-      #expect(result.callsBefore >= 32 && result.program.callCount <= 8)
-      let certificate = Certificate(of: result.program)
-      #expect(!certificate.entries.isEmpty)
-      #expect(!certificate.contradicts(result.identity), "\(certificate.lines)")
-    }
-  }
-}

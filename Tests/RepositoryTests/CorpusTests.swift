@@ -8,22 +8,34 @@ import Testing
 struct CorpusTests {
   @Test("Every program finds what it expects, and nothing it states is otherwise")
   func replay() throws {
-    #expect(Repository.corpus.count > 700)
-    for file in Repository.corpus {
-      let report = Execution.run(try ProgramParser.parse(file.bytes, file: file.path))
+    let programs = try Repository.corpusPrograms()
+    #expect(programs.count > 900)
+    for (file, program) in programs {
+      let report = Execution.run(program)
       let differences = report.failures.flatMap(\.diff)
       #expect(report.isAsExpected(), "\(file.path)\n\(differences.joined(separator: "\n"))")
+      #expect(program.expectation != .unstated, "\(file.path) expects nothing")
     }
   }
 
   @Test("Text, program, text is the identity")
   func canonical() throws {
     for file in Repository.corpus {
-      let program = try ProgramParser.parse(file.bytes, file: file.path)
-      let text = ProgramPrinter.text(of: program)
+      let programs = try ProgramParser.parseAll(file.bytes, file: file.path)
+      let text = programs.map { ProgramPrinter.text(of: $0.program) }.joined()
       #expect(text == file.text, "\(file.path)")
-      #expect(program.expectation != .unstated, "\(file.path) expects nothing")
     }
+  }
+
+  @Test("There are few files, and a recorded sequence is one, whichever kernels executed it")
+  func files() throws {
+    #expect(Repository.corpus.count < 500)
+    var kernels: [String: Int] = [:]
+    for (file, program) in try Repository.corpusPrograms() {
+      guard file.path.hasPrefix("corpus/kernel/") else { continue }
+      kernels[program.variant.name, default: 0] += 1
+    }
+    #expect(kernels == ["v6.1": 247, "v6.12": 247, "v6.18": 367])
   }
 
   @Test("Every operation has its story, with what it returns", arguments: Procedure.operations)

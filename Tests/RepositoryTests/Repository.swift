@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import Foundation
+import Programs
 import Testing
 
 /// The files of the repository these tests were built from.
@@ -32,6 +33,13 @@ enum Repository {
   static let sources = files(in: "Sources", endingIn: ".swift")
   static let tests = files(in: "Tests", endingIn: ".swift")
   static let corpus = files(in: "corpus", endingIn: ".prog")
+
+  /// The programs of the corpus; a file may have several.
+  static func corpusPrograms() throws -> [(file: File, program: Program)] {
+    try corpus.flatMap { file in
+      try ProgramParser.parseAll(file.bytes, file: file.path).map { (file, $0.program) }
+    }
+  }
 
   /// What version control has; nil where there is none.
   static func tracked() throws -> [String]? {

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Fuzzing
+
+/// `bench --reductions`: what the reducer makes of fat random programs.
+enum ReductionBench {
+  static func run(_ count: Int, _ arguments: ParsedArguments) throws -> ExitStatus {
+    var trials = ReductionTrial(programs: count)
+    var score = ReductionScore()
+    while score.results.count < count, let finding = trials.next() {
+      score.add(ReductionScore.Result(finding))
+    }
+    let isKept = score.results.allSatisfy { $0.keepsIdentity && $0.isStable }
+    let status = isKept && score.several.isEmpty ? ExitStatus.success : .found
+    guard !arguments.isJSON else {
+      try Output.line(score.json.line)
+      return status
+    }
+    try Output.write(score.text)
+    return status
+  }
+}
+
+extension ReductionScore {
+  private var kept: Int { results.count(where: \.keepsIdentity) }
+  private var limited: Int { results.count { !$0.after.isMinimized } }
+  private var variants: Int { Set(results.map(\.before.program.variant.name)).count }
+  private var precision: Double { share(pairs.both, of: pairs.sameFile) }
+  private var recall: Double { share(pairs.both, of: pairs.sameBug) }
+
+  private func share(_ part: Int, of whole: Int) -> Double {
+    whole == 0 ? 1 : Double(part) / Double(whole)
+  }
+
+  private func median(_ value: (Result) -> Int) -> Int {
+    let values = results.map(value).sorted()
+    return values.isEmpty ? 0 : values[values.count / 2]
+  }
+
+  private func most(_ value: (Result) -> Int) -> Int { results.map(value).max() ?? 0 }
+
+  fileprivate var json: JSONText {
+    [
+      "programs": .count(results.count), "variants": .count(variants), "kept": .count(kept),
+      "stable": .count(results.count(where: \.isStable)),
+      "identities": .count(files.count), "identitiesWithSeveralFiles": .count(several.count),
+      "pairsOfOneIdentity": .count(pairs.sameBug), "pairsOfOneFile": .count(pairs.sameFile),
+      "precision": .string(Decimals.two(precision * 100)),
+      "recall": .string(Decimals.two(recall * 100)),
+      "callsBefore": .count(median(\.before.callsBefore)),
+      "callsAfter": .count(median(\.after.program.callCount)),
+      "callExecutions": .count(median(\.after.reductionRuns.calls)),
+      "executions": .count(median(\.after.reductionRuns.all)),
+      "mostExecutions": .count(most(\.after.reductionRuns.all)), "limited": .count(limited),
+      "engineExecutions": .count(median(\.after.reductionRuns.executions)),
+    ]
+  }
+
+  fileprivate var text: String {
+    var lines = [
+      "\(kept) of \(results.count) programs of \(variants) variants keep their identity; "
+        + "\(results.count(where: \.isStable)) stay as they are when minimized again",
+      "calls: \(median(\.before.callsBefore)) before, \(median(\.after.program.callCount)) after, "
+        + "in the median",
+      "programs tried: \(median(\.after.reductionRuns.calls)) for the calls, "
+        + "\(median(\.after.reductionRuns.all)) in all, in the median; "
+        + "\(most(\.after.reductionRuns.all)) at most; \(limited) met the limit of "
+        + "\(SearchLimits.reductionRuns)",
+      "executions of the engine, those that look for causes included: "
+        + "\(median(\.after.reductionRuns.executions)) in the median",
+      "\(files.count) identities, \(several.count) of them in several files; of "
+        + "\(pairs.sameBug) pairs with one identity \(Decimals.two(recall * 100)) % have one file, "
+        + "of \(pairs.sameFile) pairs with one file \(Decimals.two(precision * 100)) % have one "
+        + "identity",
+    ]
+    for result in results where !result.after.isMinimized || !result.isStable {
+      let word = result.isStable ? "the limit was met" : "minimized again it is another"
+      lines += ["  \(word):"] + result.text.split(separator: "\n").dropFirst().map { "      \($0)" }
+    }
+    for key in several {
+      lines.append("  \(key): \(files[key]?.count ?? 0) files")
+      for (text, times) in (files[key] ?? [:]).sorted(by: { $0.key < $1.key }) {
+        lines.append("    \(times) times")
+        lines += text.split(separator: "\n").dropFirst().map { "      \($0)" }
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}

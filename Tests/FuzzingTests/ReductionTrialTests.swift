@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+import PageLifecycle
+import Programs
+import Testing
+
+@testable import Fuzzing
+
+@Suite("Fat programs")
+struct ReductionTrialTests {
+  static let score: ReductionScore = {
+    // As many as give some bug several programs.
+    var trials = ReductionTrial(programs: 90)
+    var score = ReductionScore()
+    while score.results.count < 45, let finding = trials.next() {
+      score.add(ReductionScore.Result(finding))
+    }
+    return score
+  }()
+
+  @Test("Programs of many protocols with several bugs keep their identity, reduced once or twice")
+  func identity() {
+    let results = Self.score.results
+    #expect(results.count == 45)
+    #expect(Set(results.map(\.before.program.variant.name)).count >= 20)
+    for result in results {
+      #expect(result.keepsIdentity && result.isStable, "\(result.text)")
+      #expect(ReductionTrial.calls.contains(result.before.callsBefore))
+      #expect(result.after.program.callCount <= 8)
+      let certificate = Certificate(of: result.after.program)
+      #expect(!certificate.entries.isEmpty)
+      #expect(!certificate.contradicts(result.before.identity), "\(certificate.comments)")
+    }
+  }
+
+  @Test("One bug ends in one file, and no two bugs do")
+  func oneFile() {
+    let (sameBug, sameFile, both) = Self.score.pairs
+    #expect(sameBug >= 5)
+    #expect(both == sameBug && both == sameFile, "\(Self.score.several)")
+  }
+
+  @Test("Few programs are tried")
+  func fewRuns() {
+    let runs = Self.score.results.map(\.after.reductionRuns)
+    #expect(runs.map(\.calls).sorted()[runs.count / 2] <= 40)
+    #expect(runs.map(\.all).sorted()[runs.count / 2] <= 400)
+    #expect(runs.allSatisfy { $0.all <= SearchLimits.reductionRuns && $0.executions >= $0.all })
+  }
+
+  @Test("What was reduced up to the limit says so")
+  func limit() throws {
+    let finding = try #require(Self.score.results.first?.before)
+    var reducer = Reducer(finding.program, showing: finding.identity, limit: 3)
+    _ = reducer.reduce()
+    #expect(reducer.runs == 3)
+    #expect(!reducer.isConverged)
+  }
+}
