@@ -72,10 +72,13 @@ struct Plan: Sendable {
   var boot: Boot
   var calls: Int
   var schedule: Schedule
+  /// Where it goes on from; nil where it begins with the boot.
+  var checkpoint: Checkpoint?
 
   /// The plan of an execution, counted from 1; protocols take turns.
   init(
-    _ number: Int, _ targets: [Target], _ kind: Campaign.ScheduleKind?, _ random: inout Random
+    _ number: Int, _ targets: [Target], _ search: Search, _ pool: inout Pool,
+    _ random: inout Random
   ) {
     target = (number - 1) % targets.count
     variant = targets[target].variant(&random)
@@ -84,7 +87,13 @@ struct Plan: Sendable {
     let longest = min(
       SearchLimits.programCalls, SearchLimits.firstCalls + turn / SearchLimits.programsPerLength)
     calls = 1 + random.below(longest)
-    schedule = Schedule(kind, &random)
+    schedule = Schedule(search.schedule, &random)
+    guard search.uses(.continue), random.oneIn(2), let next = pool.next(target, &random) else {
+      return
+    }
+    checkpoint = next
+    (variant, boot) = (next.variant, next.boot)
+    calls = 1 + random.below(SearchLimits.suffixCalls)
   }
 
   private static func boot(_ modelled: DomainSet, _ random: inout Random) -> Boot {

@@ -16,13 +16,27 @@ package struct RandomExecution: Sendable {
   package var instructions: [Instruction] { recorder.instructions }
   package var run: Run { _read { yield recorder.run } }
 
+  /// Steps of the checkpoint the program at hand went on from.
+  private(set) var resumed = 0
+  /// Where one of the lines that reached something new ended, each as likely as any, and how many
+  /// lines the program had there; nil where none did.
+  private(set) var novelty: (run: Run, lines: Int)?
+
   /// Draws and executes one program of at most `calls` calls, and its staged end.
   package mutating func execute(
-    on machine: Machine, calls: Int, _ generator: Generator, _ scheduler: inout some Scheduler,
+    on machine: Machine, after checkpoint: Checkpoint? = nil, calls: Int, _ generator: Generator,
+    _ scheduler: inout some Scheduler,
     _ callStream: inout Random, _ scheduleStream: inout Random
   ) {
-    recorder.reset(to: machine)
+    if let checkpoint {
+      recorder.reset(to: checkpoint.run, after: checkpoint.instructions)
+    } else {
+      recorder.reset(to: machine)
+    }
+    resumed = recorder.run.steps
     coverage.begin()
+    novelty = nil
+    var news = (features: 0, lines: 0)
     drawQuotas(calls, cpus: generator.cpus, &scheduleStream)
     scheduler.begin(calls: quotas)
     for _ in 0..<calls * Self.turnsPerCall {
@@ -36,9 +50,14 @@ package struct RandomExecution: Sendable {
         call = generator.call(for: &recorder.run.machine, on: cpu, &callStream)
       }
       let before = recorder.run.steps
-      recorder.burst(Instruction(cpu, call), steps: burst)
+      recorder.burst(Instruction(cpu, call), steps: burst, noting: &coverage)
       scheduler.note(executed: recorder.run.steps - before)
-      coverage.add(recorder.trail)
+      if coverage.news.count > news.features {
+        news = (coverage.news.count, news.lines + 1)
+        if scheduleStream.oneIn(news.lines) {
+          novelty = (recorder.run, recorder.instructions.count)
+        }
+      }
     }
     coverage.add(&recorder.run.machine)
     recorder.finish()

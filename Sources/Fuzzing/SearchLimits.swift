@@ -19,6 +19,13 @@ package enum SearchLimits {
   /// Reductions of one signature that no repair explains, before further ones are only counted.
   package static let unexplained = 64
 
+  /// Checkpoints a campaign keeps, of all its protocols together.
+  package static let checkpoints = 4096
+  /// Calls a program that goes on from a checkpoint adds to it at most.
+  package static let suffixCalls = 6
+  /// Checkpoints that one is chosen among.
+  static let tournament = 4
+
   /// Programs a corpus is distilled from; later ones are not taken.
   package static let corpusCandidates = 20_000
   /// Programs a distilled corpus has at most.
@@ -29,7 +36,7 @@ package enum SearchLimits {
     ("programCalls", programCalls), ("firstCalls", firstCalls),
     ("programsPerLength", programsPerLength), ("states", states),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
-    ("unexplained", unexplained),
+    ("unexplained", unexplained), ("checkpoints", checkpoints), ("suffixCalls", suffixCalls),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
   ]
 }
