@@ -129,7 +129,7 @@ package struct Campaign: Sendable {
     generator.options.boot = plan.boot
     generator.options.domains = plan.variant.base.design.domains
     generator.reswarm(&planning)
-    if let checkpoint = plan.checkpoint { generator.cpus = checkpoint.cpus }
+    if let cpus = plan.cpus { generator.cpus = cpus }
     switch plan.schedule {
     case .sequential:
       var scheduler = Sequential()
@@ -153,13 +153,12 @@ package struct Campaign: Sendable {
     _ schedule: inout Random
   ) {
     execution.execute(
-      on: Machine(plan.variant.rules, plan.boot), after: plan.checkpoint, calls: plan.calls,
-      generator, &scheduler, &calls, &schedule)
+      plan.start, calls: plan.calls, generator, &scheduler, &calls, &schedule)
   }
 
   /// Lets later programs go on from where this one reached something new.
   private mutating func keepNovelty(_ plan: Plan, _ random: inout Random) {
-    guard options.search.uses(.continue), let (run, lines) = execution.novelty,
+    guard !options.search.isBlind, let (run, lines) = execution.novelty,
       run.machine.verdict.count == 0
     else { return }
     pool.add(

@@ -12,7 +12,11 @@ package struct Corpus: Sendable {
 
     /// A program, run once for its features.
     package init(_ program: Program) {
-      (self.program, features) = (program, Coverage.features(of: program))
+      self.init(program, features: Coverage.features(of: program))
+    }
+
+    init(_ program: Program, features: [UInt32]) {
+      (self.program, self.features) = (program, features)
     }
   }
 

@@ -72,8 +72,9 @@ struct Plan: Sendable {
   var boot: Boot
   var calls: Int
   var schedule: Schedule
-  /// Where it goes on from; nil where it begins with the boot.
-  var checkpoint: Checkpoint?
+  var start: RandomExecution.Start
+  /// CPUs its calls may use; nil where those are drawn.
+  var cpus: Int?
 
   /// The plan of an execution, counted from 1; protocols take turns.
   init(
@@ -88,12 +89,20 @@ struct Plan: Sendable {
       SearchLimits.programCalls, SearchLimits.firstCalls + turn / SearchLimits.programsPerLength)
     calls = 1 + random.below(longest)
     schedule = Schedule(search.schedule, &random)
-    guard search.uses(.continue), random.oneIn(2), let next = pool.next(target, &random) else {
+    start = .boot(Machine(variant.rules, boot))
+    guard let mechanism = search.mechanism(&random), let found = pool.next(target, &random) else {
       return
     }
-    checkpoint = next
-    (variant, boot) = (next.variant, next.boot)
-    calls = 1 + random.below(SearchLimits.suffixCalls)
+    (variant, boot, cpus) = (found.variant, found.boot, found.cpus)
+    let machine = Machine(variant.rules, boot)
+    switch mechanism {
+    case .continue:
+      start = .after(found)
+      calls = 1 + random.below(SearchLimits.suffixCalls)
+    case .reschedule:
+      start = .rescheduling(found, machine)
+      calls = random.below(SearchLimits.addedCalls)
+    }
   }
 
   private static func boot(_ modelled: DomainSet, _ random: inout Random) -> Boot {

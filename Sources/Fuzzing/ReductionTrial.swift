@@ -42,7 +42,7 @@ package struct ReductionTrial: Sendable {
       let boot = generator.options.boot
       var scheduler = RandomWalk(burst: 1 << schedule.below(6))
       execution.execute(
-        on: Machine(variant.rules, boot), calls: calls * 2, generator, &scheduler, &stream,
+        .boot(Machine(variant.rules, boot)), calls: calls * 2, generator, &scheduler, &stream,
         &schedule)
       let program = Program(variant, boot: boot, instructions: execution.instructions)
       guard program.callCount >= calls, let meant = execution.run.machine.verdict.all.last

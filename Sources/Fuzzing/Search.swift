@@ -9,11 +9,14 @@ package struct Search: Equatable, Sendable {
   package enum Mechanism: String, CaseIterable, Sendable {
     /// Go on from where an earlier program reached something new.
     case `continue`
+    /// Interleave the calls of an earlier program in another way.
+    case reschedule
 
     /// One line for people.
     package var summary: String {
       switch self {
       case .continue: "programs go on from where an earlier one reached something new"
+      case .reschedule: "the calls of programs that reached something new are interleaved anew"
       }
     }
   }
@@ -51,6 +54,14 @@ package struct Search: Equatable, Sendable {
     _ schedule: Campaign.ScheduleKind?, _ mechanisms: [Mechanism], _ name: String
   ) {
     (self.schedule, self.mechanisms, self.name) = (schedule, mechanisms, name)
+  }
+
+  /// It draws every program from nothing.
+  package var isBlind: Bool { mechanisms.isEmpty }
+
+  /// What the next program is made by; half of them are drawn from nothing.
+  func mechanism(_ random: inout Random) -> Mechanism? {
+    isBlind || random.oneIn(2) ? nil : mechanisms[random.below(mechanisms.count)]
   }
 
   /// Whether it has a mechanism.

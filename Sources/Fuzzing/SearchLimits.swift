@@ -23,6 +23,8 @@ package enum SearchLimits {
   package static let checkpoints = 4096
   /// Calls a program that goes on from a checkpoint adds to it at most.
   package static let suffixCalls = 6
+  /// Calls a program adds at most to those it interleaves in another way, and one more.
+  package static let addedCalls = 3
   /// Checkpoints that one is chosen among.
   static let tournament = 4
 
@@ -37,6 +39,7 @@ package enum SearchLimits {
     ("programsPerLength", programsPerLength), ("states", states),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
     ("unexplained", unexplained), ("checkpoints", checkpoints), ("suffixCalls", suffixCalls),
+    ("addedCalls", addedCalls),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
   ]
 }
