@@ -24,8 +24,8 @@ package struct Campaign: Sendable {
     package var cpus = 4
     /// Programs that go through something new are kept.
     package var keepsCorpus = false
-    /// One scheduler for all programs; without it they share them.
-    package var schedule: ScheduleKind?
+    /// Who schedules, and what it does beyond drawing at random.
+    package var search = Search.full
 
     /// The options that test these protocols from the first seed.
     package init(_ variants: [Variant]) { self.variants = variants }
@@ -82,6 +82,7 @@ package struct Campaign: Sendable {
 
   private let targets: [Target]
   private var generator: Generator
+  private var pool: Pool
   private var execution: RandomExecution
   private var positions: [Key: Int] = [:]
   /// Reductions spent on violations that no repair explains, by signature.
@@ -92,6 +93,7 @@ package struct Campaign: Sendable {
     precondition(!options.variants.isEmpty, "a campaign needs a protocol")
     self.options = options
     targets = options.variants.map(Target.init)
+    pool = Pool(targets: options.variants.count)
     var limits = Generator.Options()
     limits.cpus = min(options.cpus, Limits.cpus)
     generator = Generator(limits)
@@ -105,12 +107,12 @@ package struct Campaign: Sendable {
   package mutating func advance() -> [Finding] {
     let plan = executePlan()
     let verdict = execution.run.machine.verdict
-    steps += execution.run.steps
+    steps += execution.run.steps - execution.resumed
     endSteps += execution.run.endSteps
-    let isNew = options.keepsCorpus && execution.coverage.news > 0
+    let isNew = options.keepsCorpus && !execution.coverage.news.isEmpty
     guard verdict.count > 0 || isNew else { return [] }
     let program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
-    if isNew { corpus.add(.init(program, features: execution.coverage.programFeatures)) }
+    if isNew { corpus.add(.init(program)) }
     guard verdict.count > 0 else { return [] }
     violating += 1
     return verdict.all.flatMap { Self.bugs(behind: $0, in: program) }.compactMap { note($0) }
@@ -122,27 +124,47 @@ package struct Campaign: Sendable {
     var planning = Random.stream(seed: options.seed, .protocols, number)
     var calls = Random.stream(seed: options.seed, .calls, number)
     var schedule = Random.stream(seed: options.seed, .schedule, number)
-    let plan = Plan(executions, targets, options.schedule, &planning)
+    let plan = Plan(executions, targets, options.search, &pool, &planning)
+    defer { keepNovelty(plan, &planning) }
     generator.options.boot = plan.boot
     generator.options.domains = plan.variant.base.design.domains
     generator.reswarm(&planning)
-    let machine = Machine(plan.variant.rules, plan.boot)
+    if let cpus = plan.cpus { generator.cpus = cpus }
     switch plan.schedule {
     case .sequential:
       var scheduler = Sequential()
-      execution.execute(on: machine, calls: plan.calls, generator, &scheduler, &calls, &schedule)
+      execute(plan, &scheduler, &calls, &schedule)
     case .walk(let burst):
       var scheduler = RandomWalk(burst: burst)
-      execution.execute(on: machine, calls: plan.calls, generator, &scheduler, &calls, &schedule)
+      execute(plan, &scheduler, &calls, &schedule)
     case .priorities(let depth):
       var scheduler = PCT(
         depth: depth, length: plan.calls * Self.stepsPerCall, cpus: generator.cpus, &schedule)
-      execution.execute(on: machine, calls: plan.calls, generator, &scheduler, &calls, &schedule)
+      execute(plan, &scheduler, &calls, &schedule)
     case .uniform:
       var scheduler = UniformWalk(stepsPerCall: Self.stepsPerCall)
-      execution.execute(on: machine, calls: plan.calls, generator, &scheduler, &calls, &schedule)
+      execute(plan, &scheduler, &calls, &schedule)
     }
     return plan
+  }
+
+  private mutating func execute(
+    _ plan: Plan, _ scheduler: inout some Scheduler, _ calls: inout Random,
+    _ schedule: inout Random
+  ) {
+    execution.execute(
+      plan.start, calls: plan.calls, generator, &scheduler, &calls, &schedule)
+  }
+
+  /// Lets later programs go on from where this one reached something new.
+  private mutating func keepNovelty(_ plan: Plan, _ random: inout Random) {
+    guard !options.search.isBlind, let (run, lines) = execution.novelty,
+      run.machine.verdict.count == 0
+    else { return }
+    pool.add(
+      Checkpoint(
+        target: plan.target, variant: plan.variant, boot: plan.boot, cpus: generator.cpus,
+        instructions: Array(execution.instructions.prefix(lines)), run: run), &random)
   }
 
   /// About what `bench` measures; only the density of changes of priority depends on it.

@@ -43,7 +43,7 @@ package struct Conservation: Sendable {
     var scheduler = RandomWalk(burst: 1 << schedule.below(6))
     let boot = generator.options.boot
     execution.execute(
-      on: Machine(variant.rules, boot), calls: SearchLimits.programCalls, generator, &scheduler,
+      .boot(Machine(variant.rules, boot)), calls: SearchLimits.programCalls, generator, &scheduler,
       &calls, &schedule)
     let verdict = execution.run.machine.verdict
     moved += verdict.pagesMoved

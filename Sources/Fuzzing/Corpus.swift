@@ -4,13 +4,13 @@ package import Programs
 
 /// Programs that reach something no earlier one did, and the fewest that reach it all.
 package struct Corpus: Sendable {
-  /// A program, and the pairs of steps it goes through.
+  /// A program, and the features of its lines.
   package struct Entry: Sendable {
     package var program: Program
     /// In ascending order, each once.
     package var features: [UInt32]
 
-    /// A program with the features of its lines.
+    /// A program, run once for its features.
     package init(_ program: Program) {
       self.init(program, features: Coverage.features(of: program))
     }

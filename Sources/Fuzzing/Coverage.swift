@@ -6,21 +6,139 @@ import Programs
 /// What a campaign has reached, each thing counted once.
 ///
 /// A *state* is the hash of a machine after the last line of a program, before its staged end.
-/// A *feature* is an ordered pair of steps executed one right after the other, by one CPU or by
-/// two: the edges of the procedures, and the ways they interleave.
+/// A *feature* is something a step or a line of a program does, of one ``Kind``.
 package struct Coverage: Sendable {
+  /// What features are about.
+  package enum Kind: Int, CaseIterable, Sendable {
+    /// A step touches a page in some abstract state.
+    case page
+    /// A step touches a page or file that a step of another CPU touched last.
+    case meeting
+    /// A step ends its line: its CPU waits for something, or the call returned some errno.
+    case outcome
+    /// A line leaves its CPU somewhere while another stands in a call about the same object, which
+    /// is in some abstract state.  Hashed: a few may share a number.
+    case race
+
+    /// What it is called.
+    package var name: String { String(describing: self) }
+    /// How many there is room for.
+    package var capacity: Int {
+      switch self {
+      case .page: Coverage.steps * Machine.abstractStates
+      case .meeting: Coverage.steps * Coverage.steps
+      case .outcome: Coverage.steps * Coverage.ends
+      case .race: 1 << Coverage.raceBits
+      }
+    }
+    fileprivate var start: Int { Self.allCases.prefix(rawValue).reduce(0) { $0 + $1.capacity } }
+  }
+
   /// Distinct states, at most ``SearchLimits/states``.
   package var states: Int { seen.count }
-  /// Distinct pairs of steps.
-  package private(set) var features = 0
+  /// Distinct features.
+  package var features: Int { reached.count }
+  /// Distinct features of each kind, in the order of kinds.
+  package private(set) var counts = [Int](repeating: 0, count: Kind.allCases.count)
+  /// Features of the program at hand that none before had, in the order it reached them.
+  private(set) var news: [UInt32] = []
 
   private var seen: Set<UInt64> = []
-  private var pairs: [UInt64]
-  private var last: Int?
-  /// The pairs of the program at hand, in the order it went through them.
-  private var path: [UInt32] = []
-  /// Pairs of it that none before had.
-  private(set) var news = 0
+  private var reached = Bitmap(Kind.allCases.reduce(0) { $0 + $1.capacity })
+  /// The step of the program at hand that touched each page and file last, and its CPU; 0 is none.
+  private var previous = [UInt32](repeating: 0, count: Self.firstFile + Limits.files)
+
+  /// Nothing yet.
+  package init() {}
+
+  /// The next steps follow nothing: a program begins.
+  mutating func begin() {
+    news.removeAll(keepingCapacity: true)
+    for object in previous.indices { previous[object] = 0 }
+  }
+
+  /// Notes the step that a machine has just executed.
+  @inline(__always)
+  mutating func add(_ step: Int, by cpu: CPUID, on machine: inout Machine) {
+    var pages = machine.recentPages
+    while let pfn = pages.popFirst() {
+      let state = machine.abstractState(of: pfn)
+      insert(Self.pageStart + step * Machine.abstractStates + state, .page)
+      meet(step, cpu, at: pfn.position)
+    }
+    var files = machine.recentFiles
+    while let file = files.popFirst() { meet(step, cpu, at: Self.firstFile + file.position) }
+  }
+
+  @inline(__always)
+  private mutating func meet(_ step: Int, _ cpu: CPUID, at object: Int) {
+    let last = previous[object]
+    previous[object] = UInt32(step + 1) << 8 | UInt32(cpu.rawValue)
+    guard last != 0, last & 255 != UInt32(cpu.rawValue) else { return }
+    insert(Self.meetingStart + (Int(last >> 8) - 1) * Self.steps + step, .meeting)
+  }
+
+  /// Notes where a line ends: after which step, in which procedure, and where others stand.
+  mutating func addEnd(_ step: Int, _ frame: Frame, by cpu: CPUID, on machine: inout Machine) {
+    var place = Self.steps + Int(frame.procedure.rawValue)
+    if machine.cpus[cpu].isActive {
+      place = Self.number(of: machine.cpus[cpu].frame)
+      let wait = Int(machine.cpus[cpu].wait.kind.rawValue)
+      if wait != 0 { insert(Self.outcomeStart + step * Self.ends + wait, .outcome) }
+    } else {
+      let errno = Int(max(0, min(-Int(machine.cpus[cpu].value.rawValue), Self.errnos - 1)))
+      insert(Self.outcomeStart + step * Self.ends + Self.waits + errno, .outcome)
+    }
+    var state: Int?
+    for other in machine.cpus.indices where other != cpu && machine.cpus[other].isActive {
+      let theirs = machine.cpus[other].frame
+      guard frame.isAboutSame(as: theirs) else { continue }
+      let object = state ?? machine.abstractState(of: frame)
+      state = object
+      let word = UInt64(Self.number(of: theirs) << 32 | place << 12 | object)
+      let hash = Int((word &* 0x9E37_79B9_7F4A_7C15) >> UInt64(64 - Self.raceBits))
+      insert(Self.raceStart + hash, .race)
+    }
+  }
+
+  @inline(__always)
+  private mutating func insert(_ feature: Int, _ kind: Kind) {
+    guard reached.insert(feature) else { return }
+    counts[kind.rawValue] += 1
+    news.append(UInt32(feature))
+  }
+
+  /// Notes the state at the end of a program's lines.
+  mutating func add(_ machine: inout Machine) {
+    if seen.count < SearchLimits.states { seen.insert(machine.hashState()) }
+  }
+
+  /// The features of the lines of a program, in ascending order.
+  static func features(of program: Program) -> [UInt32] {
+    var coverage = Coverage()
+    var recorder = Recorder(on: program.machine())
+    for instruction in program.instructions where !recorder.run.isStopped {
+      recorder.execute(instruction, noting: &coverage)
+    }
+    return coverage.news.sorted()
+  }
+}
+
+extension Frame {
+  /// Both work on one file, one page frame, or one page of an address space.
+  fileprivate func isAboutSame(as other: Frame) -> Bool {
+    (!file.isNone && file == other.file) || (!pfn.isNone && pfn == other.pfn)
+  }
+}
+
+// MARK: How features are numbered
+
+extension Coverage {
+  /// The number of a step among the steps of all procedures.
+  @inline(__always)
+  static func number(of frame: Frame) -> Int {
+    starts[Int(frame.procedure.rawValue)] + Int(frame.step)
+  }
 
   /// Where the steps of each procedure begin in one row of all steps.
   private static let starts: [Int] = {
@@ -32,56 +150,17 @@ package struct Coverage: Sendable {
     return starts
   }()
 
-  /// Nothing yet.
-  package init() {
-    let steps = Self.starts[256]
-    pairs = [UInt64](repeating: 0, count: (steps * steps + 63) / 64)
-  }
+  /// Steps of all procedures.
+  package static let steps = starts[256]
 
-  /// The next steps follow nothing: a program begins.
-  mutating func begin() {
-    (last, news) = (nil, 0)
-    path.removeAll(keepingCapacity: true)
-  }
-
-  /// The pairs of the program at hand, in ascending order.
-  var programFeatures: [UInt32] { Self.sorted(path) }
-
-  /// Notes steps in the order they were executed.
-  mutating func add(_ trail: [Recorder.Place]) {
-    let steps = Self.starts[256]
-    for place in trail {
-      let number = Self.starts[Int(place >> 8)] + Int(place & 255)
-      defer { last = number }
-      guard let last else { continue }
-      let bit = last * steps + number
-      let mask = UInt64(1) << UInt64(bit % 64)
-      path.append(UInt32(bit))
-      if pairs[bit / 64] & mask == 0 {
-        pairs[bit / 64] |= mask
-        features += 1
-        news += 1
-      }
-    }
-  }
-
-  /// The pairs of steps that the lines of a program go through, in ascending order.
-  static func features(of program: Program) -> [UInt32] {
-    var coverage = Coverage()
-    _ = Execution.run(program) { step, _, _ in
-      guard step.line != nil else { return }
-      coverage.add([UInt16(step.name.procedure.rawValue) << 8 | UInt16(step.name.step)])
-    }
-    return coverage.programFeatures
-  }
-
-  private static func sorted(_ features: [UInt32]) -> [UInt32] {
-    let sorted = features.sorted()
-    return sorted.indices.filter { $0 == 0 || sorted[$0 - 1] != sorted[$0] }.map { sorted[$0] }
-  }
-
-  /// Notes the state at the end of a program's lines.
-  mutating func add(_ machine: inout Machine) {
-    if seen.count < SearchLimits.states { seen.insert(machine.hashState()) }
-  }
+  private static let pageStart = Kind.page.start
+  private static let meetingStart = Kind.meeting.start
+  private static let outcomeStart = Kind.outcome.start
+  private static let raceStart = Kind.race.start
+  private static let raceBits = 19
+  private static let firstFile = Limits.pages
+  /// Kinds of waits, and error numbers, there is room for.
+  private static let waits = 16
+  private static let errnos = 240
+  private static let ends = waits + errnos
 }

@@ -20,7 +20,7 @@ package struct Generator: Sendable {
   /// Pages, files and CPUs this program uses: few make them meet more often.
   private(set) var pages: Int
   private(set) var files: Int
-  package private(set) var cpus: Int
+  package internal(set) var cpus: Int
   private var weights: [Int]
   private var total: Int
   /// The share of `total` that needs no handle.

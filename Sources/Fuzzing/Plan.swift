@@ -72,10 +72,14 @@ struct Plan: Sendable {
   var boot: Boot
   var calls: Int
   var schedule: Schedule
+  var start: RandomExecution.Start
+  /// CPUs its calls may use; nil where those are drawn.
+  var cpus: Int?
 
   /// The plan of an execution, counted from 1; protocols take turns.
   init(
-    _ number: Int, _ targets: [Target], _ kind: Campaign.ScheduleKind?, _ random: inout Random
+    _ number: Int, _ targets: [Target], _ search: Search, _ pool: inout Pool,
+    _ random: inout Random
   ) {
     target = (number - 1) % targets.count
     variant = targets[target].variant(&random)
@@ -84,10 +88,24 @@ struct Plan: Sendable {
     let longest = min(
       SearchLimits.programCalls, SearchLimits.firstCalls + turn / SearchLimits.programsPerLength)
     calls = 1 + random.below(longest)
-    schedule = Schedule(kind, &random)
-    // Drawn last, so that the other programs are what they would be without.
+    schedule = Schedule(search.schedule, &random)
+    // Drawn late, so that the other programs are what they would be without.
     if variant.base.design.domains.contains(.reflink) && boot.files > 0 && random.oneIn(2) {
       boot.reflink = 1
+    }
+    start = .boot(Machine(variant.rules, boot))
+    guard let mechanism = search.mechanism(&random), let found = pool.next(target, &random) else {
+      return
+    }
+    (variant, boot, cpus) = (found.variant, found.boot, found.cpus)
+    let machine = Machine(variant.rules, boot)
+    switch mechanism {
+    case .continue:
+      start = .after(found)
+      calls = 1 + random.below(SearchLimits.suffixCalls)
+    case .reschedule:
+      start = .rescheduling(found, machine)
+      calls = random.below(SearchLimits.addedCalls)
     }
   }
 

@@ -16,15 +16,54 @@ package struct RandomExecution: Sendable {
   package var instructions: [Instruction] { recorder.instructions }
   package var run: Run { _read { yield recorder.run } }
 
-  /// Draws and executes one program of at most `calls` calls, and its staged end.
+  /// What a program begins with.
+  package enum Start: Sendable {
+    case boot(Machine)
+    /// A checkpoint, as it stands.
+    case after(Checkpoint)
+    /// The calls of a checkpoint on their CPUs, interleaved in another way.
+    case rescheduling(Checkpoint, Machine)
+  }
+
+  /// Lines that reached something new so far, and features.
+  private var news = (features: 0, lines: 0)
+  /// Calls that are not drawn but given, the last first.
+  private var script: [Instruction] = []
+  /// Steps of the checkpoint the program at hand went on from.
+  private(set) var resumed = 0
+  /// Where one of the lines that reached something new ended, each as likely as any, and how many
+  /// lines the program had there; nil where none did.
+  private(set) var novelty: (run: Run, lines: Int)?
+
+  /// Draws and executes one program with at most `calls` calls of its own, and its staged end.
   package mutating func execute(
-    on machine: Machine, calls: Int, _ generator: Generator, _ scheduler: inout some Scheduler,
+    _ start: Start, calls: Int, _ generator: Generator, _ scheduler: inout some Scheduler,
     _ callStream: inout Random, _ scheduleStream: inout Random
   ) {
-    recorder.reset(to: machine)
     coverage.begin()
+    (novelty, news, resumed) = (nil, (0, 0), 0)
+    script.removeAll(keepingCapacity: true)
     drawQuotas(calls, cpus: generator.cpus, &scheduleStream)
+    switch start {
+    case .boot(let machine): recorder.reset(to: machine)
+    case .after(let checkpoint):
+      recorder.reset(to: checkpoint.run, after: checkpoint.instructions)
+      resumed = recorder.run.steps
+    case .rescheduling(let checkpoint, let machine):
+      recorder.reset(to: machine)
+      script = checkpoint.instructions.reversed().filter { $0.call != nil }
+      for line in script { quotas[line.cpu.position] += 1 }
+    }
     scheduler.begin(calls: quotas)
+    draw(calls: calls + script.count, generator, &scheduler, &callStream, &scheduleStream)
+    coverage.add(&recorder.run.machine)
+    recorder.finish()
+  }
+
+  private mutating func draw(
+    calls: Int, _ generator: Generator, _ scheduler: inout some Scheduler,
+    _ callStream: inout Random, _ scheduleStream: inout Random
+  ) {
     for _ in 0..<calls * Self.turnsPerCall {
       guard !recorder.run.machine.verdict.isStopped else { break }
       let candidates = candidates(cpus: generator.cpus)
@@ -33,15 +72,27 @@ package struct RandomExecution: Sendable {
       var call: Call?
       if !recorder.run.machine.cpus[cpu].isActive {
         quotas[cpu.position] -= 1
-        call = generator.call(for: &recorder.run.machine, on: cpu, &callStream)
+        call = scripted(cpu) ?? generator.call(for: &recorder.run.machine, on: cpu, &callStream)
       }
       let before = recorder.run.steps
-      recorder.burst(Instruction(cpu, call), steps: burst)
+      recorder.burst(Instruction(cpu, call), steps: burst, noting: &coverage)
       scheduler.note(executed: recorder.run.steps - before)
-      coverage.add(recorder.trail)
+      if coverage.news.count > news.features {
+        news = (coverage.news.count, news.lines + 1)
+        if scheduleStream.oneIn(news.lines) {
+          novelty = (recorder.run, recorder.instructions.count)
+        }
+      }
     }
-    coverage.add(&recorder.run.machine)
-    recorder.finish()
+  }
+
+  /// The next call the script has for a CPU; none that needs a handle nobody was asked to fill.
+  private mutating func scripted(_ cpu: CPUID) -> Call? {
+    guard let place = script.lastIndex(where: { $0.cpu == cpu }),
+      let call = script.remove(at: place).call
+    else { return nil }
+    let isUnfilled = recorder.run.machine.handles[call.handle].state == .unused
+    return call.usesHandle && isUnfilled ? nil : call
   }
 
   /// Choices of the scheduler a program may use per call, so that single steps still end.

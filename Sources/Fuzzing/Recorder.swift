@@ -8,11 +8,8 @@ package import PageLifecycle
 package struct Recorder: Sendable {
   package private(set) var instructions: [Instruction] = []
   package internal(set) var run: Run
-  /// The steps of the last burst, in order.
-  private(set) var trail: [Place] = []
-
-  /// One step of one procedure, in two bytes.
-  typealias Place = UInt16
+  /// The steps of the last burst, by number, in order.
+  private var trail: [Int] = []
 
   package init(on machine: Machine) { run = Run(machine) }
 
@@ -22,37 +19,60 @@ package struct Recorder: Sendable {
     instructions.removeAll(keepingCapacity: true)
   }
 
-  /// Starts a call, or resumes one, and executes at most `steps` steps of it.
-  package mutating func burst(_ instruction: Instruction, steps: Int) {
+  /// Goes on where another recording stopped.
+  mutating func reset(to other: Run, after instructions: [Instruction]) {
+    run = other
+    self.instructions = instructions
+  }
+
+  /// Starts a call, or resumes one, executes at most `steps` steps of it, and notes them.
+  package mutating func burst(
+    _ instruction: Instruction, steps: Int, noting coverage: inout Coverage
+  ) {
     let cpu = instruction.cpu
     trail.removeAll(keepingCapacity: true)
     run.start(instruction, tag: -1)
     var isOver = false
-    while trail.count < steps {
-      trail.append(place(of: cpu))
-      guard run.advance() else {
-        isOver = true
-        break
-      }
+    var frame = run.machine.cpus[cpu].frame
+    while trail.count < steps && !isOver {
+      frame = run.machine.cpus[cpu].frame
+      trail.append(Coverage.number(of: frame))
+      isOver = !run.advance()
+      coverage.add(trail[trail.count - 1], by: cpu, on: &run.machine)
     }
+    coverage.addEnd(trail[trail.count - 1], frame, by: cpu, on: &run.machine)
     var line = instruction
     if !isOver, run.machine.cpus[cpu].isActive {
-      let place = place(of: cpu)
-      let visits = trail.reduce(1) { $0 + ($1 == place ? 1 : 0) }
       let frame = run.machine.cpus[cpu].frame
+      let step = Coverage.number(of: frame)
+      let visits = trail.reduce(1) { $0 + ($1 == step ? 1 : 0) }
       line.until = StopPoint(frame.procedure, frame.step, visit: UInt16(visits))
     }
     instructions.append(line)
   }
 
+  /// Executes a line as it is written, and notes its steps.
+  mutating func execute(_ instruction: Instruction, noting coverage: inout Coverage) {
+    let cpu = instruction.cpu
+    run.start(instruction, tag: -1)
+    let first = run.steps
+    var frame = run.machine.cpus[cpu].frame
+    var isOver = false
+    while !isOver {
+      let (before, current) = (run.steps, run.machine.cpus[cpu].frame)
+      isOver = !run.advance()
+      guard run.steps > before else { break }
+      frame = current
+      coverage.add(Coverage.number(of: frame), by: cpu, on: &run.machine)
+    }
+    if run.steps > first {
+      coverage.addEnd(Coverage.number(of: frame), frame, by: cpu, on: &run.machine)
+    }
+    instructions.append(instruction)
+  }
+
   /// Executes the staged end.
   package mutating func finish() {
     if !run.machine.verdict.isStopped { run.finish() }
-  }
-
-  @inline(__always)
-  private func place(of cpu: CPUID) -> Place {
-    let frame = run.machine.cpus[cpu].frame
-    return Place(frame.procedure.rawValue) << 8 | Place(frame.step)
   }
 }

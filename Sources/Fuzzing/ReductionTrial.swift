@@ -55,7 +55,7 @@ package struct ReductionTrial: Sendable {
     var scheduler = RandomWalk(burst: 1 << schedule.below(6))
     let calls = Self.calls.lowerBound + schedule.below(Self.calls.count)
     execution.execute(
-      on: Machine(variant.rules, boot), calls: calls, generator, &scheduler, &stream, &schedule)
+      .boot(Machine(variant.rules, boot)), calls: calls, generator, &scheduler, &stream, &schedule)
     guard let violation = execution.run.machine.verdict.all.last else { return nil }
     let program = Program(variant, boot: boot, instructions: execution.instructions)
     guard program.callCount >= Self.calls.lowerBound else { return nil }

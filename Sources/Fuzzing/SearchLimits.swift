@@ -23,6 +23,15 @@ package enum SearchLimits {
   /// Reductions of one signature that no repair explains, before further ones are only counted.
   package static let unexplained = 64
 
+  /// Checkpoints a campaign keeps, of all its protocols together.
+  package static let checkpoints = 4096
+  /// Calls a program that goes on from a checkpoint adds to it at most.
+  package static let suffixCalls = 6
+  /// Calls a program adds at most to those it interleaves in another way, and one more.
+  package static let addedCalls = 3
+  /// Checkpoints that one is chosen among.
+  static let tournament = 4
+
   /// Programs a corpus is distilled from; later ones are not taken.
   package static let corpusCandidates = 20_000
   /// Programs a distilled corpus has at most.
@@ -34,6 +43,7 @@ package enum SearchLimits {
     ("programsPerLength", programsPerLength), ("states", states),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
     ("jointCalls", jointCalls), ("jointOrders", jointOrders), ("unexplained", unexplained),
+    ("checkpoints", checkpoints), ("suffixCalls", suffixCalls), ("addedCalls", addedCalls),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
   ]
 }

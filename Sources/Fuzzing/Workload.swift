@@ -22,7 +22,7 @@ package enum Workload {
       var schedule = Random.stream(seed: seed, .schedule, UInt64(number))
       var scheduler = RandomWalk(burst: 1 << schedule.below(6))
       execution.execute(
-        on: machine, calls: SearchLimits.programCalls, generator, &scheduler, &calls, &schedule)
+        .boot(machine), calls: SearchLimits.programCalls, generator, &scheduler, &calls, &schedule)
       return Program(variant, boot: options.boot, instructions: execution.instructions)
     }
   }

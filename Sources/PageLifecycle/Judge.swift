@@ -5,6 +5,7 @@ extension Machine {
   @inline(__always)
   mutating func judge() {
     verdict.stepsJudged += 1
+    (recentPages, recentFiles) = (touchedPages, touchedFiles)
     while let pfn = touchedPages.popFirst() {
       guard let (invariant, blame) = violation(at: pfn, mapcountIsSettled: isSettled(pfn)) else {
         continue

@@ -136,6 +136,9 @@ package struct Machine: Sendable {
   // What the judge looks at after the step; part of no hash.
   package var touchedPages = Bits<PFN>()
   package var touchedFiles = Bits<FileID>()
+  /// Those that the last step touched, kept for whoever watches.
+  package internal(set) var recentPages = Bits<PFN>()
+  package internal(set) var recentFiles = Bits<FileID>()
   var deferredPages = PerMM<Bits<PFN>>(repeating: Bits())
   var deferredFiles = Bits<FileID>()
   var events = InlineArray<8, Event>(repeating: .callEnded)

@@ -14,9 +14,9 @@ enum FuzzCommand: Command {
   static let time = Option("time", .duration, "how long [60s, without --executions]")
   static let executions = Option("executions", .number(1...UInt64.max), "how many programs")
   static let seed = Option("seed", .number(), "where all randomness begins [1]")
-  static let schedule = Option(
-    "schedule", .choice(Campaign.ScheduleKind.allCases.map(\.rawValue)),
-    "one scheduler for all programs [they share them]")
+  static let search = Option(
+    "search", .text("NAME", offers: Search.names),
+    "how to search: full, random, a scheduler, or without one mechanism [full]")
   static let crashes = Option("crashes", .directory, "where findings are kept [crashes]")
   static let corpus = Option(
     "corpus", .directory, "where to keep the fewest programs that reach all it reached")
@@ -34,7 +34,7 @@ enum FuzzCommand: Command {
     The same seed and number of executions find the same: only times differ.
     """
   static let options = [
-    `protocol`, time, executions, seed, schedule, corpus, crashes, failOn, Option.format,
+    `protocol`, time, executions, seed, search, corpus, crashes, failOn, Option.format,
     Option.quiet,
   ]
   static let examples = [
@@ -47,7 +47,13 @@ enum FuzzCommand: Command {
     var options = Campaign.Options(try arguments.all(`protocol`).map(VariantOption.parse))
     if options.variants.isEmpty { options.variants = Protocol.all.map { Variant($0) } }
     if let number = arguments.number(seed) { options.seed = number }
-    options.schedule = arguments[schedule].flatMap(Campaign.ScheduleKind.init)
+    if let name = arguments[search] {
+      guard let search = Search(named: name) else {
+        let near = Suggestion.phrase(for: name, among: Search.names)
+        throw CommandFailure(.usage, "fuzz: no search '\(name)'\(near)")
+      }
+      options.search = search
+    }
     let directory = try CrashDirectory(arguments[crashes] ?? "crashes")
     options.known = directory.known.map(\.known)
     let kept = try arguments[corpus].map { try CorpusDirectory($0) }

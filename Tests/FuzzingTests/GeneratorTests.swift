@@ -26,7 +26,7 @@ struct Drawn {
       generator.reswarm(&planning)
       var scheduler = RandomWalk(burst: 1 << (number % 6))
       execution.execute(
-        on: Machine(variant.rules, generator.options.boot), calls: calls, generator, &scheduler,
+        .boot(Machine(variant.rules, generator.options.boot)), calls: calls, generator, &scheduler,
         &stream, &schedule)
       return Drawn(
         program: Program(

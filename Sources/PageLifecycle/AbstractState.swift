@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+
+extension Machine {
+  /// What protocols tell pages apart by, in few bits: the counts up to three, two and one, who is
+  /// said to own it, and which of locked, exclusive, free and compound it is.
+  ///
+  /// Below ``abstractStates``.
+  @inline(__always)
+  package mutating func abstractState(of pfn: PFN) -> Int {
+    let page = pages[pfn]
+    let references = Int(max(0, min(page.refcount, 3)))
+    let mappings = Int(max(0, min(page.mapcount, 2)))
+    let isPinned = page.refcount >= Page.pinBias || page.pincount != 0
+    let isFree = freeBlocks.contains(pfn) || freeRAM.contains(pfn)
+    var state = references | mappings << 2
+    if isPinned { state |= 1 << 4 }
+    if page.mapping != .none { state |= 1 << 5 }
+    if page.flags.contains(.locked) { state |= 1 << 6 }
+    if page.flags.contains(.anonExclusive) { state |= 1 << 7 }
+    if isFree { state |= 1 << 8 }
+    if page.isTail || page.isHead { state |= 1 << 9 }
+    return state
+  }
+
+  /// The same of what a procedure works on: an entry of a file, or a page.
+  package mutating func abstractState(of frame: Frame) -> Int {
+    guard frame.file.position < Limits.files else {
+      return frame.pfn.isNone ? 0 : abstractState(of: frame.pfn) & 63
+    }
+    let index = PageIndex(frame.index.position % Limits.filePages)
+    let entry = files[frame.file].entry(at: index)
+    var state = 64 | Int(entry.kind.rawValue)
+    if entry.isLocked { state |= 4 }
+    if !files[frame.file].blocks[index].isHole { state |= 8 }
+    if files[frame.file].present[index] > 0 { state |= 16 }
+    return state
+  }
+
+  /// How many abstract states there are room for.
+  package static var abstractStates: Int { 1 << 10 }
+}
