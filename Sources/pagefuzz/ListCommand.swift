@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import Console
+import Explaining
 import Fuzzing
 import PageLifecycle
 import Programs
@@ -12,7 +13,8 @@ enum ListCommand: Command {
     "with 'protocols': what differs between A and B")
 
   static let name = "list"
-  static let summary = "print operations, invariants, protocols, rules, specimens or limits"
+  static let summary =
+    "print operations, invariants, protocols, rules, specimens or limits"
   static let discussion = """
     Everything is printed from the tables the engine itself reads.  'steps' lists the names that
     'until' may stop a call at, with those of the procedures that calls enter.
@@ -45,7 +47,8 @@ enum ListCommand: Command {
       case .rules: Rule.allCases.map(Entry.rule)
       case .specimens: Specimen.all.map(Entry.specimen)
       case .limits:
-        (Limits.all + ProgramLimits.all + SearchLimits.all).map { Entry.limit($0.name, $0.value) }
+        (Limits.all + ProgramLimits.all + SearchLimits.all + ExplanationLimits.all)
+          .map { Entry.limit($0.name, $0.value) }
       }
     }
   }
