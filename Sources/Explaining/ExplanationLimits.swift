@@ -3,7 +3,7 @@
 /// Every bound of an explanation.
 package enum ExplanationLimits {
   /// Steps of all schedules tried to find how deep a bug is; beyond them it is called deeper.
-  package static let depthSteps = 600_000
+  package static let depthSteps = 1_000_000
   /// Ordering constraints looked for at most.
   package static let depth = 3
   /// Steps of all interleavings followed to count a hit rate exactly; beyond them it is sampled.

@@ -91,6 +91,21 @@ struct MinimizeCommandTests {
     #expect(twice.status == 64 && twice.errors.contains("one format at a time"))
   }
 
+  @Test("It is exported, to standard output or to a file; a language has to be named")
+  func export() throws {
+    let scratch = try Scratch()
+    let file = try scratch.write(Self.fat, to: "fat.prog")
+    let shown = try Invoked.pagefuzz(["export", file, "--to", "c"])
+    #expect(shown.status == 0 && shown.output.contains("int main(void)"))
+    let saved = try Invoked.pagefuzz(
+      ["export", file, "--to", "c", "--output", scratch.path("test.c")])
+    #expect(saved.status == 0 && saved.output.isEmpty)
+    #expect(scratch.text(of: "test.c") == shown.output)
+    #expect(try Invoked.pagefuzz(["export", file]).errors.contains("--to is missing"))
+    #expect(try Invoked.pagefuzz(["export", file, "--to", "cc"]).status == 64)
+    #expect(try Invoked.pagefuzz(["export", scratch.path("none.prog"), "--to", "c"]).status == 66)
+  }
+
   @Test(
     "A file that shows no violation is refused, with the reason",
     arguments: ["minimize", "explain"])
