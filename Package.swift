@@ -28,12 +28,22 @@ let package = Package(
     .target(name: "Storage", swiftSettings: settings),
     // What every command line needs and no kernel: options, help, completions, JSON.
     .target(name: "Console", swiftSettings: settings),
+    // What a program shows, for people, and the same program in other languages.
+    .target(
+      name: "Explaining", dependencies: ["PageLifecycle", "Programs", "Fuzzing", "Console"],
+      swiftSettings: settings),
     .executableTarget(
       name: "pagefuzz",
-      dependencies: ["PageLifecycle", "Programs", "Conformance", "Fuzzing", "Storage", "Console"],
+      dependencies: [
+        "PageLifecycle", "Programs", "Conformance", "Fuzzing", "Explaining", "Storage", "Console",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "ConformanceTests", dependencies: ["Conformance", "PageLifecycle", "Programs"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ExplainingTests",
+      dependencies: ["Explaining", "Fuzzing", "PageLifecycle", "Programs"],
       swiftSettings: settings),
     .testTarget(
       name: "FuzzingTests", dependencies: ["Fuzzing", "PageLifecycle", "Programs", "Storage"],

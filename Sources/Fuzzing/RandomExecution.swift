@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 package import PageLifecycle
+import Programs
 
 /// Executes a random program while drawing it, so that each call sees the state it runs in.
 package struct RandomExecution: Sendable {

@@ -76,9 +76,9 @@ package struct LedgerHistory: Sendable {
 }
 
 /// Text in columns.
-enum Columns {
+package enum Columns {
   /// Pads each cell to the width of its column; the last one is left as it is.
-  static func aligned(_ rows: [[String]]) -> [String] {
+  package static func aligned(_ rows: [[String]]) -> [String] {
     var widths: [Int] = []
     for row in rows {
       for (column, cell) in row.enumerated() {
@@ -105,5 +105,7 @@ enum Columns {
 
 extension Spelling {
   /// The CPU's name, or `end` for the one that runs the staged end.
-  static func cpuOrEnd(_ cpu: CPUID) -> String { cpu == Run.janitor ? "end" : Self.cpu(cpu) }
+  package static func cpuOrEnd(_ cpu: CPUID) -> String {
+    cpu == Run.janitor ? "end" : Self.cpu(cpu)
+  }
 }

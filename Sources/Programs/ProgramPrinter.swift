@@ -3,21 +3,27 @@
 package import PageLifecycle
 
 /// How texts spell each kind of operand.
-enum Spelling {
+package enum Spelling {
   static func cpu(_ cpu: CPUID) -> String { "cpu\(cpu.rawValue)" }
-  static func mm(_ mm: MMID) -> String { "mm\(mm.rawValue)" }
-  static func file(_ file: FileID) -> String { "file\(file.rawValue)" }
-  static func filePage(_ file: FileID, _ page: PageIndex) -> String {
+  /// An address space: `mm0`.
+  package static func mm(_ mm: MMID) -> String { "mm\(mm.rawValue)" }
+  /// A file: `file0`.
+  package static func file(_ file: FileID) -> String { "file\(file.rawValue)" }
+  /// A page of a file: `file0:1`.
+  package static func filePage(_ file: FileID, _ page: PageIndex) -> String {
     "file\(file.rawValue):\(page.rawValue)"
   }
-  static func mapping(_ mapping: MappingID) -> String { "m\(mapping.rawValue)" }
+  /// A place for a mapping: `m0`.
+  package static func mapping(_ mapping: MappingID) -> String { "m\(mapping.rawValue)" }
   static func address(_ address: Address) -> String {
     address.isFilePage
       ? filePage(address.file, address.page)
       : "\(mapping(address.mapping)):\(address.page.rawValue)"
   }
-  static func handle(_ handle: HandleID) -> String { "h\(handle.rawValue)" }
-  static func pfn(_ pfn: PFN) -> String { pfn.isNone ? "none" : "p\(pfn.rawValue)" }
+  /// A handle: `h1`.
+  package static func handle(_ handle: HandleID) -> String { "h\(handle.rawValue)" }
+  /// A page frame: `p0`, or `none`.
+  package static func pfn(_ pfn: PFN) -> String { pfn.isNone ? "none" : "p\(pfn.rawValue)" }
 }
 
 /// Writes programs in their canonical text.

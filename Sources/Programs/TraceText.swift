@@ -39,7 +39,7 @@ package struct TraceText {
   ) {
     if step.line != line || step.stage != stage {
       (line, stage) = (step.line, step.stage)
-      rows.append(.heading(heading(step, program)))
+      rows.append(.heading(Self.heading(of: step, in: program)))
     }
     if !cpus.contains(step.cpu) { cpus.append(step.cpu) }
     let page = Self.touchedPage(step, before, after)
@@ -54,7 +54,8 @@ package struct TraceText {
     violations = verdict.all.count
   }
 
-  private func heading(_ step: ExecutedStep, _ program: Program) -> String {
+  /// The line or the stage that a step belongs to, as a heading of a trace.
+  package static func heading(of step: ExecutedStep, in program: Program) -> String {
     if let line = step.line {
       var line = program.lines[line]
       line.comment = nil
@@ -71,7 +72,7 @@ package struct TraceText {
   }
 
   /// The page a step changed, or else the one its procedure has at hand.
-  private static func touchedPage(
+  package static func touchedPage(
     _ step: ExecutedStep, _ before: Machine, _ after: Machine
   ) -> PFN? {
     let changed = (0..<Limits.pages).map { PFN($0) }.filter { after.changedPage($0, since: before) }

@@ -13,6 +13,7 @@ extension Main {
     MinimizeCommand.self,
     VerifyCommand.self,
     ExplainCommand.self,
+    ExportCommand.self,
     SelfTestCommand.self,
     DiffCommand.self,
     CorpusCommand.self,

@@ -1,54 +1,43 @@
 // SPDX-License-Identifier: MIT
 
 import Console
-import Programs
+import Explaining
 
 /// `explain`: what a violating program shows, to somebody who has not seen it before.
 enum ExplainCommand: Command {
+  static let format = Option(
+    "format", .choice(Renderer.allCases.map(\.rawValue)), "how it is printed; by default text")
+  /// `--svg` for `--format svg`.
+  static let shorthands = Renderer.allCases.filter { $0 != .text && $0 != .json }
+    .map { Option($0.rawValue, $0.summary) }
+
   static let name = "explain"
-  static let summary = "say what a program violates, why, and who held what"
+  static let summary = "say what a program violates, why, who held what, and how close it was"
   static let discussion = """
-    Prints the invariant in words with its source, the rule to blame and what its repair does to
-    the same program, every reference of the page from its birth to the violation, and the steps in
-    columns of CPUs.  A program with several violations is explained for the one it expects, or
-    else for the first.
+    Tells the invariant in words with its source; the rules to blame and what their repair does to
+    the same program; every reference of the page from its birth to the violation; how far each
+    preemption may move, how many ordering constraints the bug needs, and how often a random
+    schedule of the same calls shows it; what had to come first; what other protocols do with the
+    same program; and the steps in columns of CPUs.  A program with several violations is explained
+    for the one it expects, or else for the first.
     """
-  static let options = [Option.format]
+  static let options = [format] + shorthands
   static let operands = [Operand(.path, "a program that violates an invariant")]
   static let examples = [
-    Example("pagefuzz explain crashes/v6.1-I27-82c003e1.prog", "one finding")
+    Example("pagefuzz explain crashes/v6.1-I27-82c003e1.prog", "one finding"),
+    Example("pagefuzz explain --html crashes/v6.1-I27-82c003e1.prog >i27.html", "for a browser"),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    let given = shorthands.filter(arguments.has).map(\.name) + arguments.all(format)
+    guard given.count <= 1 else {
+      throw UsageError("one format at a time: \(given.joined(separator: ", "))")
+    }
+    let renderer = given.first.flatMap(Renderer.init(rawValue:)) ?? .text
     let shown = try ViolatingProgram(arguments.operands[0])
     let finding = shown.finding
     let explanation = Explanation(of: finding.violation, finding.identity, in: finding.program)
-    if arguments.isJSON {
-      var fields: [JSONText.Field] = [
-        .init("file", .string(shown.path)), .init("id", .string("\(finding.identity)")),
-        .init("protocol", .string(finding.program.variant.name)),
-        .init("invariant", .string(finding.identity.invariant.name)),
-        .init("cause", .string("\(finding.identity.cause)")),
-        .init("step", .count(finding.violation.stepNumber)),
-        .init("preemptions", .count(finding.program.preemptionCount)),
-      ]
-      for section in explanation.sections {
-        fields.append(.init(fieldName(section.title), .strings(section.lines)))
-      }
-      try Output.line(JSONText.object(fields))
-      return .success
-    }
-    try Output.line("\(shown.path): \(finding.identity), protocol \(finding.program.variant.name)")
-    for section in explanation.sections {
-      try Output.line("\n\(section.title)")
-      for line in section.lines { try Output.line("  \(line)") }
-    }
+    try Output.write(renderer.print(explanation, of: shown.path))
     return .success
-  }
-
-  /// `Who held what` as a name: `whoHeldWhat`.
-  private static func fieldName(_ title: String) -> String {
-    let words = title.split(separator: " ")
-    return words.enumerated().map { $0 == 0 ? $1.lowercased() : $1.capitalized }.joined()
   }
 }

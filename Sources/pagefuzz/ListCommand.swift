@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import Console
+import Explaining
 import Fuzzing
 import PageLifecycle
 import Programs
@@ -12,7 +13,8 @@ enum ListCommand: Command {
     "with 'protocols': what differs between A and B")
 
   static let name = "list"
-  static let summary = "print operations, invariants, protocols, rules, specimens or limits"
+  static let summary =
+    "print operations, invariants, protocols, rules, specimens, limits or exports"
   static let discussion = """
     Everything is printed from the tables the engine itself reads.  'steps' lists the names that
     'until' may stop a call at, with those of the procedures that calls enter.
@@ -34,7 +36,7 @@ enum ListCommand: Command {
 
   /// What can be listed.
   enum Subject: String, CaseIterable {
-    case operations, steps, invariants, protocols, rules, specimens, limits
+    case operations, steps, invariants, protocols, rules, specimens, limits, exports
 
     fileprivate var entries: [Entry] {
       switch self {
@@ -45,7 +47,9 @@ enum ListCommand: Command {
       case .rules: Rule.allCases.map(Entry.rule)
       case .specimens: Specimen.all.map(Entry.specimen)
       case .limits:
-        (Limits.all + ProgramLimits.all + SearchLimits.all).map { Entry.limit($0.name, $0.value) }
+        (Limits.all + ProgramLimits.all + SearchLimits.all + ExplanationLimits.all)
+          .map { Entry.limit($0.name, $0.value) }
+      case .exports: Exporter.allCases.map(Entry.export)
       }
     }
   }
@@ -107,6 +111,20 @@ private struct Entry {
 
   static func limit(_ name: String, _ value: Int) -> Entry {
     Entry(json: ["name": .string(name), "value": .count(value)], head: "\(name) \(value)")
+  }
+
+  static func export(_ exporter: Exporter) -> Entry {
+    let reasons = Procedure.operations.compactMap { operation in
+      exporter.reason(against: operation).map { (operation.name, $0) }
+    }
+    return Entry(
+      json: [
+        "name": .string(exporter.rawValue), "summary": .string(exporter.summary),
+        "inexpressible": .array(
+          reasons.map { ["operation": .string($0.0), "reason": .string($0.1)] }),
+      ],
+      head: "\(exporter.rawValue)  \(exporter.summary)",
+      body: reasons.map { "not \($0.0): \($0.1)" })
   }
 
   static func steps(_ procedure: Procedure) -> Entry {

@@ -13,6 +13,7 @@ struct ListCommandTests {
     ("rules", ["name", "bug", "meaning", "breaks", "source"]),
     ("specimens", ["name", "protocol", "rule", "breaks", "source"]),
     ("limits", ["name", "value"]),
+    ("exports", ["name", "summary", "inexpressible"]),
   ]
 
   @Test("Every list is one object a line, with the names that are promised", arguments: subjects)

@@ -59,23 +59,51 @@ struct MinimizeCommandTests {
     #expect(found["cpuSeconds"] is Double)
   }
 
+  /// The smallest program of the same bug.
+  static let small = """
+    # pagefuzz program 1
+    protocol v6.1
+    cpu0  h1 = gup(mm0, file0:0, write)
+    cpu0  munmap(mm0, file0:0)
+    cpu0  punch_hole(file0:0)
+
+    """
+
   @Test("It is told in words: the invariant, the rule to blame, who held what, every step")
   func explain() throws {
     let scratch = try Scratch()
-    let file = try scratch.write(Self.fat, to: "fat.prog")
+    let file = try scratch.write(Self.small, to: "small.prog")
     let text = try Invoked.pagefuzz(["explain", file]).output
     for words in [
       "A block that is freed has no holder", "'scansUnmappedFiles' (M-MAPPED)",
-      "The same program under v6.1 +scansUnmappedFiles is clean.", "then held by: get 1",
-      "violated I27",
+      "The same program under v6.1 +scansUnmappedFiles is clean.", "still there: may not be here",
+      "violated I27", "Race window", "Under other protocols",
     ] {
       #expect(text.contains(words), "\(words)")
     }
     let found = try object(try Invoked.pagefuzz(["explain", file, "--format", "json"]).output)
     #expect(found["cause"] as? String == "scansUnmappedFiles")
-    let (held, steps) = (found["whoHeldWhat"] as? [String], found["stepByStep"] as? [String])
+    let (held, steps) = (found["ledger"] as? [[String: Any]], found["trace"] as? [[String: Any]])
     #expect(held?.isEmpty == false)
-    #expect(steps?.last?.hasPrefix("violated I27") == true)
+    #expect(steps?.last?["name"] as? String == "punch_hole.changeBlocks")
+    #expect(try Invoked.pagefuzz(["explain", file, "--svg"]).output.hasPrefix("<svg"))
+    let twice = try Invoked.pagefuzz(["explain", file, "--svg", "--format", "json"])
+    #expect(twice.status == 64 && twice.errors.contains("one format at a time"))
+  }
+
+  @Test("It is exported, to standard output or to a file; a language has to be named")
+  func export() throws {
+    let scratch = try Scratch()
+    let file = try scratch.write(Self.fat, to: "fat.prog")
+    let shown = try Invoked.pagefuzz(["export", file, "--to", "c"])
+    #expect(shown.status == 0 && shown.output.contains("int main(void)"))
+    let saved = try Invoked.pagefuzz(
+      ["export", file, "--to", "c", "--output", scratch.path("test.c")])
+    #expect(saved.status == 0 && saved.output.isEmpty)
+    #expect(scratch.text(of: "test.c") == shown.output)
+    #expect(try Invoked.pagefuzz(["export", file]).errors.contains("--to is missing"))
+    #expect(try Invoked.pagefuzz(["export", file, "--to", "cc"]).status == 64)
+    #expect(try Invoked.pagefuzz(["export", scratch.path("none.prog"), "--to", "c"]).status == 66)
   }
 
   @Test(

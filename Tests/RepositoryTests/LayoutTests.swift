@@ -12,12 +12,13 @@ struct LayoutTests {
     ("Fuzzing", ["PageLifecycle", "Programs"]),
     ("Conformance", ["PageLifecycle", "Programs", "Foundation"]),
     ("Console", []),
+    ("Explaining", ["PageLifecycle", "Programs", "Fuzzing", "Console"]),
     ("Storage", ["Foundation", "Synchronization"]),
     (
       "pagefuzz",
       [
-        "PageLifecycle", "Programs", "Fuzzing", "Conformance", "Console", "Storage", "Foundation",
-        "Synchronization",
+        "PageLifecycle", "Programs", "Fuzzing", "Explaining", "Conformance", "Console", "Storage",
+        "Foundation", "Synchronization",
       ]
     ),
   ]
