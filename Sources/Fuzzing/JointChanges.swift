@@ -327,6 +327,11 @@ extension Call {
         { ($0.file, $0.page) = (FileID(0), PageIndex(0)) }, { $0.page = PageIndex(0) },
         { $0.page = PageIndex(1) },
       ]
+    case .sourcePage:
+      [
+        { $0.address = Address(FileID(0), PageIndex(0)) },
+        { $0.address = Address(FileID(1 - $0.address.file.position), $0.address.page) },
+      ]
     case .mapping: (0..<Limits.mappings).map { position in { $0.mapping = MappingID(position) } }
     case .pfn: call.pfn.others.map { other in { $0.pfn = other } }
     case .pagemap:

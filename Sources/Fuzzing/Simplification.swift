@@ -77,7 +77,7 @@ extension Reducer {
     if program.boot.reflink != Boot().reflink {
       var boot = program.boot
       boot.reflink = Boot().reflink
-      _ = attempt(boot)
+      _ = self.boot(boot)
     }
     for pages in 1..<max(1, program.boot.devicePages) {
       var boot = program.boot
