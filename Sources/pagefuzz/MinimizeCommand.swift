@@ -10,7 +10,7 @@ enum MinimizeCommand: Command {
   static let output = Option("output", .file, "write the program there instead of printing it")
 
   static let prove = Option(
-    "prove", "also try every shorter program, and state the bounds within which there is none")
+    "prove", "also try every shorter program, and state the bounds of the search")
 
   static let name = "minimize"
   static let summary = "make a violating program as small as it gets"
@@ -18,8 +18,8 @@ enum MinimizeCommand: Command {
     Drops calls, preemptions, repairs and CPUs, and makes operands plainer, as long as the
     violation keeps its identity: invariant, memory, holder and cause.  What a program shows beside
     that may change.  The certificate says what each smaller program does; minimizing twice changes
-    nothing, and 'pagefuzz verify' checks the certificate.  A program with several violations is minimized for the one it expects, or else for the
-    first.
+    nothing, and 'pagefuzz verify' checks the certificate.  A program with several violations is
+    minimized for the one it expects, or else for the first.
     """
   static let options = [output, prove, Option.format]
   static let operands = [Operand(.path, "a program that violates an invariant")]

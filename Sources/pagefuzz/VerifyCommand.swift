@@ -8,14 +8,14 @@ import Storage
 /// `verify`: whether what a file says of all smaller programs is so.
 enum VerifyCommand: Command {
   static let prove = Option(
-    "prove", "also search again for shorter programs, where the file says that there is none")
+    "prove", "also search again for shorter programs, where the file says there is none")
 
   static let name = "verify"
   static let summary = "re-check the certificate of a minimized program"
   static let discussion = """
     Executes the program, and each program that is smaller by one change, and compares with what
-    the comments of the file say; 'pagefuzz minimize' writes them.  The status is 1 where a line does not
-    hold or is missing, and where a smaller program shows the same; 65 where there is no
+    the comments of the file say; 'pagefuzz minimize' writes them.  The status is 1 where a line
+    does not hold or is missing, and where a smaller program shows the same; 65 where there is no
     certificate.
     """
   static let options = [prove, Option.format, Option.quiet]

@@ -118,7 +118,8 @@ struct ConformerTests {
   func isKept(recorded: Recorded) throws {
     let recording = try Recorded.parse(recorded.text)
     let text = ProgramPrinter.text(
-      of: try compare(recorded.text, with: recorded.era).programWithExpectation)
+      of: try compare(recorded.text, with: recorded.eras.last ?? recorded.era)
+        .programWithExpectation)
     let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
     let path = "/\(root)/corpus/kernel/\(recording.id).prog"
     let programs = try ProgramParser.parseAll(

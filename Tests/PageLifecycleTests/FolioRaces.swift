@@ -53,8 +53,8 @@ extension Race {
       "CPU fault on a part against zap of another", parts,
       [["load(mm0, m0:1)"], ["madvise_dontneed(mm0, m0:0)"]]),
     folio(
-      "CPU fault on a folio that is shared against a read of the child",
-      whole + ["fork()", "load(mm0, m0:1) until splitFolio.nextMM"],
+      "migrate back of a folio that is shared against a read of the child",
+      whole + ["fork()", "migrate_to_ram(d0, mm0, m0:0, pmd) until splitFolio.nextMM"],
       [[], ["device_read(d0, mm1, m0:1)"]], [.splitsEntriesEverywhere]),
   ]
 }

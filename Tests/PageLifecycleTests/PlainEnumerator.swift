@@ -101,25 +101,39 @@ extension Race {
   /// The race whole, where fewer than `wholeLimit` interleavings lead to its end; else the latter
   /// part of it: the earliest scene on one random way from which fewer than `limit` do.
   func closeUp(_ variant: Variant, wholeLimit: Int, limit: Int) throws -> (Scene, Int) {
-    var random = Random(seed: 1)
-    var way = [Scene(try machine(variant), try instructions.calls)]
+    let whole = Scene(try machine(variant), try instructions.calls)
     var wholeCounter = InterleavingCounter(limit: wholeLimit)
-    let count = wholeCounter.count(way[0])
-    if count < wholeLimit { return (way[0], count) }
+    let count = wholeCounter.count(whole)
+    if count < wholeLimit { return (whole, count) }
+    var counter = InterleavingCounter(limit: limit)
+    for seed: UInt64 in 1...16 {
+      var way = whole.way(seed: seed)
+      var chosen: (Scene, Int)?
+      while let scene = way.popLast() {
+        let count = counter.count(scene)
+        guard count < limit else { break }
+        chosen = (scene, count)
+      }
+      if let chosen { return chosen }
+    }
+    throw Unreachable()
+  }
+
+  /// Every way ends in a violation before few interleavings are left.
+  struct Unreachable: Error {}
+}
+
+extension Scene {
+  /// The scenes of one random way, the last one not stopped.
+  fileprivate func way(seed: UInt64) -> [Scene] {
+    var random = Random(seed: seed)
+    var way = [self]
     while let last = way.last, !last.isStopped {
       let successors = last.successors()
       guard !successors.isEmpty else { break }
       way.append(successors[random.below(successors.count)])
     }
     if way.last?.isStopped == true { way.removeLast() }
-    var counter = InterleavingCounter(limit: limit)
-    let end = way.removeLast()
-    var chosen = (end, wholeCounter.count(end))
-    while let scene = way.popLast() {
-      let count = counter.count(scene)
-      guard count < limit else { break }
-      chosen = (scene, count)
-    }
-    return chosen
+    return way
   }
 }

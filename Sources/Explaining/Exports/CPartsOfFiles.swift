@@ -22,6 +22,23 @@ enum CPartsOfFiles {
 
         """),
     .init(
+      name: "reflink",
+      text: """
+        /* FICLONERANGE: one page of a file shares the block of another. */
+        struct clone_range {
+        \tint64_t source;
+        \tuint64_t from, length, to;
+        };
+        static long reflink(int from, long page, int to, long place)
+        {
+        \tstruct clone_range range = { .source = files[from], .from = page * STRIDE,
+        \t\t\t\t     .length = STRIDE, .to = place * STRIDE };
+
+        \treturn ioctl(files[to], _IOW(0x94, 13, struct clone_range), &range) ? -errno : 0;
+        }
+
+        """),
+    .init(
       name: "files",
       text: """
         static int files[FILES + 1];

@@ -45,6 +45,15 @@ extension CallTable {
     layout(.zeroRange, flags: 0x10, "FALLOC_FL_ZERO_RANGE"),
     layout(.collapseRange, flags: 0x8, "FALLOC_FL_COLLAPSE_RANGE"),
     (
+      .reflink,
+      Form { _, call in
+        .code(
+          "reflink(\(call.address.file.rawValue), \(call.address.page.rawValue), "
+            + "\(call.file.rawValue), \(call.page.rawValue))")
+      },
+      .none("a handle of one file would stand in the bytes of a structure about another")
+    ),
+    (
       .pread,
       Form { _, call in .code("read_page(\(call.file.rawValue), \(call.page.rawValue))") },
       Form { _, call in

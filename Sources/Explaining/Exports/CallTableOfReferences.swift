@@ -143,6 +143,7 @@ extension CallTable {
     (.getPage, "no call takes a reference of a page by its frame"),
     (.pinPage, "no call pins a page by its frame"),
     (.lruAdd, "the kernel puts pages on its lists by itself"),
+    (.reclaim, "no call tells the shrinker which inode to take for which task"),
     (.isolatePage, "the kernel takes pages off its lists by itself"),
   ]
 }
