@@ -7,7 +7,7 @@ extension Rule {
     case .putsPagemapOfRefused:
       (
         "M-P2PREF", "a page of a pool that could not be mapped puts the pgmap",
-        [.I20, .I23], "6220694c52a5"
+        [.I20, .I23, .I1], "6220694c52a5"
       )
     case .resetsCountOfRefused:
       (

@@ -140,7 +140,7 @@ enum MmapP2PDMA: Body {
     case putPage
     /// `mmap_write_unlock()`
     case unlockMM
-    /// `vm_insert_page()` fails: `set_page_count()`, `gen_pool_free()`, `percpu_ref_put()`
+    /// `vm_insert_page()` fails: `put_page()`, or `gen_pool_free()` and `percpu_ref_put()`
     case resetCount, lockToReturn, returnPage, unlockReturned, putPagemap
     /// `unmap_region()` of a mapping that failed
     case unmapInserted, unlinkVMA
@@ -240,9 +240,14 @@ enum MmapP2PDMA: Body {
     switch step {
     case .resetCount:
       m.frame.result = Outcome(.noMemory)
+      let startsAtZero = m.freeCount(of: .p2pdma) == 0
+      // Somebody may have looked the page up since its count was stored: only a put minds that.
+      if startsAtZero && m.obeys(.resetsCountOfRefused) && m.obeys(.putsPagemapOfRefused) {
+        return m.enter(PutPage.frame(pfn, .driver), then: Step.unmapInserted)
+      }
       m.ledger.drop(.driver, of: pfn)
       m.ledger.free(pfn)
-      if m.obeys(.resetsCountOfRefused) { m.storeCount(pfn, m.freeCount(of: .p2pdma)) }
+      if startsAtZero && m.obeys(.resetsCountOfRefused) { m.storeCount(pfn, 0) }
       return .next(.lockToReturn)
 
     case .lockToReturn:
