@@ -29,7 +29,7 @@ struct Driven {
   /// The released v6.1, as far as its first bugs.
   static let released = {
     var options = Campaign.Options([Variant(Protocol.all[0])])
-    options.seed = 5
+    options.seed = 6
     return Driven(options, executions: 1000)
   }()
 }
@@ -86,15 +86,15 @@ struct CampaignTests {
   @Test("The same seed finds the same, to the byte; another seed something else")
   func deterministic() {
     var options = Campaign.Options([Variant(Protocol.all[2]), Variant(Protocol.all[1])])
-    let first = Driven(options, executions: 1500)
-    let second = Driven(options, executions: 1500)
+    let first = Driven(options, executions: 700)
+    let second = Driven(options, executions: 700)
     #expect(first.texts == second.texts)
     #expect(!first.texts.isEmpty)
     #expect(first.campaign.steps == second.campaign.steps)
     #expect(first.campaign.coverage.states == second.campaign.coverage.states)
     #expect(first.campaign.coverage.features == second.campaign.coverage.features)
     options.seed = 2
-    #expect(Driven(options, executions: 1500).campaign.steps != first.campaign.steps)
+    #expect(Driven(options, executions: 700).campaign.steps != first.campaign.steps)
   }
 
   @Test("What is known is counted and not reported")

@@ -35,7 +35,7 @@ struct WorkedExampleTests {
 
   @Test("Its pages cannot be pinned: two calls show it")
   func found() throws {
-    let driven = Driven(Variant(.fsdaxFromZero), executions: 1_000)
+    let driven = Driven(Variant(.fsdaxFromZero), executions: 200)
     let found = driven.findings.filter { finding in
       finding.identity.invariant == .I2 && finding.identity.type == .fsdax
     }
