@@ -77,6 +77,15 @@ package struct Finding: Sendable {
     return copy
   }
 
+  /// The same bug in a program that somebody else has reduced; nil where that does not show it.
+  package func reduced(to program: Program, isMinimized: Bool) -> Finding? {
+    guard let witness = Reducer.witness(of: identity, in: program) else { return nil }
+    var copy = self
+    (copy.program, copy.isMinimized) = (program, isMinimized)
+    (copy.violation, copy.identity) = witness
+    return copy
+  }
+
   /// The known bugs of its era that cause it.
   package var knownBugs: [Protocol.KnownBug] {
     guard case .rules(let rules) = identity.cause else { return [] }

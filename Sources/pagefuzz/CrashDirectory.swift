@@ -52,9 +52,24 @@ struct CrashDirectory {
 
   /// Saves a finding under the name of what it shows, and returns that name.
   func save(_ finding: Finding) throws(StorageError) -> String {
-    let name = Self.name(base: finding.program.variant.base.name, finding.identity)
-    try directory.save(finding.text(file: name), as: name)
+    let name = Self.name(of: finding)
+    try save(finding.text(file: name), as: name)
     return name
+  }
+
+  /// The name of the file that shows what a finding shows.
+  static func name(of finding: Finding) -> String {
+    name(base: finding.program.variant.base.name, finding.identity)
+  }
+
+  /// Saves a text under a name.
+  func save(_ text: String, as name: String) throws(StorageError) {
+    try directory.save(text, as: name)
+  }
+
+  /// Whether a file has a name.
+  func has(_ name: String) -> Bool {
+    ((try? directory.programNames()) ?? []).contains(name)
   }
 
   func remove(_ name: String) throws(StorageError) { try directory.remove(name) }
