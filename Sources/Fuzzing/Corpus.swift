@@ -18,6 +18,11 @@ package struct Corpus: Sendable {
     init(_ program: Program, features: [UInt32]) {
       (self.program, self.features) = (program, features)
     }
+
+    /// A program whose features are known.
+    init(_ program: Program, features: [UInt32]) {
+      (self.program, self.features) = (program, features)
+    }
   }
 
   /// In the order they came.

@@ -57,6 +57,14 @@ package struct FileSystem: Sendable {
     }
   }
 
+  /// A disk on which some effects fail, counted from 1, as when it is full for a while.
+  package static func failing(in ordinals: ClosedRange<Int>, with errno: Int32) -> FileSystem {
+    let counter = Counter()
+    return FileSystem { _, _ throws(SystemFault) in
+      if ordinals.contains(counter.next()) { throw SystemFault(errno: errno) }
+    }
+  }
+
   private final class Counter: Sendable {
     private let value = Atomic(0)
     func next() -> Int { value.add(1, ordering: .relaxed).newValue }

@@ -133,6 +133,9 @@ package struct StateDirectory {
     }
   }
 
+  /// Something happened that is not to be noted yet.
+  package mutating func fallBehind() { isBehind = true }
+
   /// Notes the whole state, after which the journal begins anew.
   ///
   /// Whoever is killed in between leaves entries that the state already has.

@@ -23,8 +23,8 @@ struct CrashDirectory {
   /// Reads a directory and makes sure that it can be written to.
   ///
   /// What cannot be used is reported and left alone.
-  init(_ path: String) throws(StorageError) {
-    directory = ProgramDirectory(path)
+  init(_ path: String, in fileSystem: FileSystem = .real) throws(StorageError) {
+    directory = ProgramDirectory(path, in: fileSystem)
     try directory.prepare()
     try directory.probe()
     let contents = try directory.read()

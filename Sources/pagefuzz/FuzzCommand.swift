@@ -55,7 +55,7 @@ enum FuzzCommand: Command {
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
     let wish = try wish(arguments)
     let limit = arguments.count(executions)
-    var store = try statePath(arguments).map { try StateDirectory($0) }
+    var store = try statePath(arguments).map { try StateDirectory($0, in: Fault.disk) }
     defer { store?.close() }
     let contents = try store?.read()
     if contents != nil, let store, !arguments.has(resume) {
@@ -64,7 +64,7 @@ enum FuzzCommand: Command {
         "fuzz: \(store.path) has a campaign; go on with it by --resume, "
           + "or choose another directory with --state")
     }
-    let directory = try CrashDirectory(arguments[crashes] ?? "crashes")
+    let directory = try CrashDirectory(arguments[crashes] ?? "crashes", in: Fault.disk)
     let kept = try arguments[corpus].map { try CorpusDirectory($0) }
     var about: CampaignText
     var campaign: Campaign
@@ -87,7 +87,7 @@ enum FuzzCommand: Command {
     let span = arguments.duration(time) ?? (most == nil ? TimeSpan(seconds: 60) : nil)
     let crew = arguments.count(workers) ?? ProcessInfo.processInfo.activeProcessorCount
     let session = FuzzSession(
-      campaign, about, workers: crew, store, directory, kept,
+      campaign, about, isResumed: contents != nil, workers: crew, store, directory, kept,
       FuzzReport(isJSON: arguments.isJSON, isQuiet: arguments.has(.quiet)))
     Interruption.listen()
     try session.run(executions: most ?? .max, seconds: span.map { Double($0.seconds) })

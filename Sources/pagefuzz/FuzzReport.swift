@@ -8,8 +8,8 @@ import Storage
 
 /// What a campaign tells while it runs and at its end, as text or as JSON.
 struct FuzzReport {
-  /// Seconds between two looks at the status line.
-  static let interval = 0.2
+  /// Seconds between two looks at the status.
+  static let interval = 0.5
 
   /// When each sighting was made, in seconds of the processor.
   var cpuSeconds: [Int: Double] = [:]
@@ -32,19 +32,14 @@ struct FuzzReport {
       "seed \(campaign.options.seed), protocols \(protocols), \(known) known findings")
   }
 
-  /// Replaces the status line, now and then.
-  mutating func show(_ campaign: Campaign, wall: Double, cpu: Double, workers: Int) {
-    guard wall >= nextLook else { return }
+  /// Replaces the status, now and then.
+  mutating func show(_ wall: Double, _ screen: () -> [String]) {
+    guard progress.isShown, wall >= nextLook else { return }
     nextLook = wall + Self.interval
-    let rate = cpu > 0 ? Double(campaign.steps + campaign.endSteps) / cpu / 1e6 : 0
-    let new = campaign.sightings.count { !$0.isKnown && $0.programs > 0 }
-    progress.show(
-      "\(Int(wall))s  \(campaign.executions) programs  \(Decimals.two(rate))M steps/s  "
-        + "\(campaign.coverage.features) features  \(campaign.coverage.states) states  "
-        + "\(campaign.violating) violating  \(new) new")
+    progress.show(screen())
   }
 
-  /// Removes the status line, before anything else is printed.
+  /// Removes the status, before anything else is printed.
   mutating func clear() { progress.clear() }
 
   /// Tells a program that the engine did not survive.

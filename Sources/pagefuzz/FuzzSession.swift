@@ -17,27 +17,39 @@ final class FuzzSession {
   private let corpus: CorpusDirectory?
   private var report: FuzzReport
   private var losses: Losses
+  private let isResumed: Bool
   private let clock = Stopwatch()
 
   /// Files of findings that were saved before their epoch was over, with their texts.
   private var early: [String: String] = [:]
+  /// An epoch is merged, and its findings are not settled yet.
+  private var isBetween = false
   /// What could not be saved yet, by name.
   private var unsaved: [String: String] = [:]
   private var hasComplained = false
+  private var isCorpusLost = false
+  private var telemetry: Telemetry
+  private var nextStatistics = 0.0
+  /// When it is to end, in seconds.
+  private var end: Double?
 
   init(
-    _ campaign: Campaign, _ about: CampaignText, workers: Int, _ store: StateDirectory?,
-    _ directory: CrashDirectory, _ corpus: CorpusDirectory?, _ report: FuzzReport
+    _ campaign: Campaign, _ about: CampaignText, isResumed: Bool, workers: Int,
+    _ store: StateDirectory?, _ directory: CrashDirectory, _ corpus: CorpusDirectory?,
+    _ report: FuzzReport
   ) {
+    self.isResumed = isResumed
     (self.campaign, self.about, self.store) = (campaign, about, store)
     (self.directory, self.corpus, self.report) = (directory, corpus, report)
     crew = Crew(workers: workers)
+    telemetry = Telemetry(campaign)
     losses = Losses(directory, seed: campaign.options.seed)
   }
 
   /// Goes on until so many programs were executed, so long was worked, or somebody interrupts.
   func run(executions limit: Int, seconds: Double?) throws {
     defer { crew.end() }
+    end = seconds
     try report.begin(campaign, directory)
     try finishEarlier()
     while campaign.executions < limit, Interruption.status == nil {
@@ -46,18 +58,22 @@ final class FuzzSession {
     }
     if let corpus {
       let chosen = campaign.corpus.distilled(limit: SearchLimits.corpusPrograms)
-      try corpus.save(chosen.map(\.program))
+      do throws(StorageError) { try corpus.save(chosen.map(\.program)) } catch {
+        complain(error)
+        isCorpusLost = true
+      }
       report.corpusPrograms = chosen.count
     }
-    if store?.isBehind == true { restate() }
     retryUnsaved()
+    if store?.isBehind == true { restate() }
+    if store != nil { writeStatistics(crew) }
     try report.end(campaign, directory, wall: clock.wallSeconds, cpu: cpuSeconds)
     try report.lose(unsaved)
   }
 
   /// What the process ends with.
   func status(failsOnAny: Bool) -> ExitStatus {
-    if !unsaved.isEmpty || store?.isBehind == true { return .inputOutput }
+    if !unsaved.isEmpty || isCorpusLost || store?.isBehind == true { return .inputOutput }
     if let status = Interruption.status { return status }
     let hasNews =
       losses.hasNews || campaign.sightings.contains { !$0.isKnown && $0.programs > 0 }
@@ -71,15 +87,16 @@ final class FuzzSession {
   /// This campaign's own findings of the epoch that it was killed in come again by themselves.
   private func finishEarlier() throws {
     for (finding, name) in directory.unfinished {
-      if finding.seed == campaign.options.seed, finding.execution > campaign.executions,
-        campaign.executions > 0
+      if isResumed, finding.seed == campaign.options.seed,
+        finding.execution > campaign.executions
       {
         early[name] = ""
         continue
       }
       guard let minimized = try minimized([finding]).first.flatMap({ $0 }) else { continue }
-      let newName = try directory.save(minimized)
-      if newName != name { try directory.remove(name) }
+      let newName = CrashDirectory.name(of: minimized)
+      save(minimized.text(file: newName), as: newName)
+      if newName != name, unsaved.isEmpty { try? directory.remove(name) }
     }
   }
 
@@ -92,6 +109,7 @@ final class FuzzSession {
     do { bugs = try campaign.merge(results) } catch {
       throw CommandFailure(.engineTrap, "fuzz: a worker's result does not fit; please report this")
     }
+    isBetween = true
     let epoch = campaign.epoch - 1
     let findings = bugs.compactMap { Finding($0, seed: campaign.options.seed) }
     for finding in findings { saveEarly(finding) }
@@ -107,17 +125,18 @@ final class FuzzSession {
       let name = CrashDirectory.name(of: smaller ?? finding)
       names.insert(name)
       save((smaller ?? finding).text(file: name), as: name)
-      try report.tell(smaller ?? finding, directory.path(of: name), campaign)
+      tell { try $0.tell(smaller ?? finding, directory.path(of: name), campaign) }
     }
     for name in early.keys.sorted() where !names.contains(name) {
       unsaved[name] = nil
       try? directory.remove(name)
     }
     early = [:]
+    isBetween = false
     let record = EpochRecord(epoch: epoch, results, resolutions)
     crew.merge(record)
-    note(record)
     retryUnsaved()
+    note(record)
     return true
   }
 
@@ -153,7 +172,8 @@ final class FuzzSession {
       whenIdle: { look($0) })
     guard isDone else { return nil }
     for loss in lost.sorted(by: { $0.execution < $1.execution }) {
-      if let path = try losses.save(loss, &crew) { try report.tellLoss(loss, path) }
+      let path = try losses.save(loss, &crew) { save($0, as: $1) }
+      if let path { tell { try $0.tellLoss(loss, path) } }
     }
     return results.compactMap { $0 }
   }
@@ -186,9 +206,34 @@ final class FuzzSession {
 
   /// What a look at the clock may show and write; the crew is at work.
   private func look(_ crew: Crew) {
-    let cpu = clock.cpuSeconds + crew.cpuSeconds
-    report.show(campaign, wall: clock.wallSeconds, cpu: cpu, workers: crew.count)
+    let wall = clock.wallSeconds
+    report.show(wall) {
+      telemetry.note(campaign, wall: wall)
+      return telemetry.screen(campaign, moment(crew))
+    }
+    if wall >= nextStatistics { writeStatistics(crew) }
   }
+
+  private func moment(_ crew: Crew) -> Telemetry.Moment {
+    .init(
+      wall: clock.wallSeconds, cpu: clock.cpuSeconds + crew.cpuSeconds, workers: crew.count,
+      processes: crew.processes, diskBytes: store?.diskBytes ?? 0, end: end)
+  }
+
+  /// Writes what tools of AFL++ read; nothing depends on it.
+  private func writeStatistics(_ crew: Crew) {
+    nextStatistics = clock.wallSeconds + Self.statisticsInterval
+    guard let store else { return }
+    let moment = moment(crew)
+    telemetry.note(campaign, wall: moment.wall)
+    do throws(StorageError) {
+      try store.write(telemetry.statistics(campaign, moment), to: "fuzzer_stats")
+      try store.write(telemetry.plot(campaign, moment), to: "plot_data")
+    } catch { complain(error) }
+  }
+
+  /// Seconds between two rows of `plot_data`.
+  private static let statisticsInterval = 15.0
 
   // MARK: The disk
 
@@ -226,18 +271,31 @@ final class FuzzSession {
   }
 
   /// Notes an epoch in the journal; where that failed before, or it became long, the whole state.
+  ///
+  /// As long as a finding is in memory only, the epoch that made it is not over: it is executed
+  /// again by who resumes.
   private func note(_ record: EpochRecord) {
+    guard unsaved.isEmpty else {
+      store?.fallBehind()
+      return
+    }
     guard let store else { return }
     if store.isBehind || store.journalBytes > Self.journalBytes { return restate() }
     do throws(StorageError) { try self.store?.append(record.bytes) } catch { complain(error) }
   }
 
   private func restate() {
+    guard unsaved.isEmpty, !isBetween else { return }
     do throws(StorageError) { try store?.restate(campaign.state) } catch { complain(error) }
   }
 
   /// Bytes of a journal that is replaced by the state it leads to.
   private static let journalBytes = 8 << 20
+
+  /// Tells something on standard output; where that is gone, the campaign goes on.
+  private func tell(_ body: (inout FuzzReport) throws -> Void) {
+    do { try body(&report) } catch let error as StorageError { complain(error) } catch {}
+  }
 
   private func complain(_ error: StorageError) {
     guard !hasComplained else { return }

@@ -31,8 +31,10 @@ struct Losses {
     (self.directory, self.seed) = (directory, seed)
   }
 
-  /// Saves what was lost, unless its like was saved before; where.
-  mutating func save(_ loss: Loss, _ crew: inout Crew) throws -> String? {
+  /// Has what was lost kept under a name, unless its like was before; where.
+  mutating func save(
+    _ loss: Loss, _ crew: inout Crew, keep: (_ text: String, _ name: String) -> Void
+  ) throws -> String? {
     guard let program = try? ProgramParser.parse(loss.text) else {
       Diagnostics.report(
         "execution \(loss.execution) is left out: workers die of it (\(loss.death.rawValue))")
@@ -41,11 +43,11 @@ struct Losses {
     guard seen.insert(Self.key(program, loss.death)).inserted else { return nil }
     let raw = Self.name(program, loss.death)
     if directory.has(raw) { return nil }
-    try directory.save(text(of: program, loss, isMinimal: false), as: raw)
+    keep(text(of: program, loss, isMinimal: false), raw)
     let (smaller, isMinimal) = try reduce(program, loss.death, &crew)
     let name = Self.name(smaller, loss.death)
-    try directory.save(text(of: smaller, loss, isMinimal: isMinimal), as: name)
-    if name != raw { try directory.remove(raw) }
+    keep(text(of: smaller, loss, isMinimal: isMinimal), name)
+    if name != raw { try? directory.remove(raw) }
     seen.insert(Self.key(smaller, loss.death))
     hasNews = true
     return directory.path(of: name)

@@ -3,7 +3,6 @@
 import Console
 import Foundation
 import Fuzzing
-import PageLifecycle
 import Programs
 import Storage
 import Synchronization
@@ -85,37 +84,5 @@ enum Worker {
     var timer = itimerval()
     (timer.it_value.tv_sec, timer.it_interval.tv_sec) = (1, 1)
     setitimer(__itimer_which_t(ITIMER_PROF.rawValue), &timer, nil)
-  }
-}
-
-/// A wish of a test: that workers die in every program that calls an operation, or in one
-/// execution.
-struct Fault: Sendable {
-  /// `PAGEFUZZ_FAULT=trap:munmap`, `hang:munmap`, `kill@100`.
-  static let given = ProcessInfo.processInfo.environment["PAGEFUZZ_FAULT"].flatMap(Fault.init)
-
-  private var kind: String
-  private var operation: Procedure?
-  private var execution: Int?
-
-  private init?(_ text: String) {
-    let parts = text.split(whereSeparator: { ":@".contains($0) }).map(String.init)
-    guard parts.count == 2 else { return nil }
-    kind = parts[0]
-    operation = Vocabulary.operation(named: parts[1])
-    execution = Int(parts[1])
-  }
-
-  /// Dies where the wish says so.
-  func strike(_ lines: ArraySlice<Instruction>, _ number: Int) {
-    let isMeant =
-      number == execution
-      || lines.contains { $0.call != nil && $0.call?.operation == operation }
-    guard isMeant else { return }
-    switch kind {
-    case "hang": while getppid() > 0 {}
-    case "kill": kill(getpid(), SIGKILL)
-    default: abort()
-    }
   }
 }
