@@ -262,9 +262,24 @@ extension Campaign {
 extension Finding {
   /// What a campaign with a seed has found, ready to be minimized.
   package init?(_ bug: Campaign.NewBug, seed: UInt64) {
-    self.init(meantBy: bug.program)
+    self.init(stating: bug.program)
     (sighting, self.seed, execution) = (bug.sighting, seed, bug.execution)
-    program.expectation = .unstated
+  }
+
+  /// The violation a program expects whose whole identity it states; the cause is believed.
+  package init?(stating program: Program) {
+    guard case .violation(let pattern) = program.expectation, let identity = Identity(pattern),
+      let violation = program.violations.first(where: { identity.hasSignature(of: $0) })
+    else { return nil }
+    self.init(violation, identity, program)
+    self.program.expectation = .unstated
+  }
+
+  /// The program with what it shows as its expectation.
+  package var statement: Program {
+    var copy = program
+    copy.expectation = .violation(Pattern(identity))
+    return copy
   }
 }
 

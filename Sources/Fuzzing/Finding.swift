@@ -77,12 +77,12 @@ package struct Finding: Sendable {
     return copy
   }
 
-  /// The same bug in a program that somebody else has reduced; nil where that does not show it.
-  package func reduced(to program: Program, isMinimized: Bool) -> Finding? {
-    guard let witness = Reducer.witness(of: identity, in: program) else { return nil }
+  /// The same bug in what somebody else has reduced it to; nil where that does not show it.
+  package func reduced(to statement: Program, isMinimized: Bool) -> Finding? {
+    guard let smaller = Finding(stating: statement) else { return nil }
     var copy = self
-    (copy.program, copy.isMinimized) = (program, isMinimized)
-    (copy.violation, copy.identity) = witness
+    (copy.program, copy.isMinimized) = (smaller.program, isMinimized)
+    (copy.violation, copy.identity) = (smaller.violation, smaller.identity)
     return copy
   }
 

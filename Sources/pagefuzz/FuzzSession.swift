@@ -182,18 +182,13 @@ final class FuzzSession {
   private func minimized(_ findings: [Finding]) throws -> [Finding?] {
     var reduced = [Finding?](repeating: nil, count: findings.count)
     var deaths = [Int](repeating: 0, count: findings.count)
-    let jobs = findings.map { finding in
-      var program = finding.program
-      program.expectation = .violation(Pattern(finding.identity))
-      return Crew.Job.minimize(ProgramPrinter.text(of: program))
-    }
+    let jobs = findings.map { Crew.Job.minimize(ProgramPrinter.text(of: $0.statement)) }
     _ = try crew.perform(
       jobs, nil,
       whenDone: { job, reply in
         guard case .minimized(let text, let isMinimal) = reply,
-          var program = try? ProgramParser.parse(text)
+          let program = try? ProgramParser.parse(text)
         else { return }
-        program.expectation = .unstated
         reduced[job] = findings[job].reduced(to: program, isMinimized: isMinimal)
       },
       whenDead: { job, death, _ in

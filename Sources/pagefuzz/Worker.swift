@@ -54,11 +54,11 @@ enum Worker {
       }
       return nil
     case .minimize(let text):
-      guard let program = try? ProgramParser.parse(text), let finding = Finding(meantBy: program)
+      guard let program = try? ProgramParser.parse(text), let finding = Finding(stating: program)
       else { return .minimized(text, isMinimal: false) }
       let minimized = finding.minimized()
       return .minimized(
-        ProgramPrinter.text(of: minimized.program), isMinimal: minimized.isMinimized)
+        ProgramPrinter.text(of: minimized.statement), isMinimal: minimized.isMinimized)
     case .probe(let text):
       guard let program = try? ProgramParser.parse(text) else { return .survived }
       Announcement.inherited.note(1)

@@ -12,17 +12,17 @@ struct CampaignCommandTests {
     var files: [String: String]
   }
 
-  private func fuzz(
+  private static func fuzz(
     _ scratch: Scratch, _ more: [String], _ environment: [String: String] = [:],
     signal: (number: Int32, after: TimeInterval)? = nil
   ) throws -> Invoked {
     let crashes = ["--crashes", scratch.path("crashes")]
     return try Invoked.pagefuzz(
-      ["fuzz", "--protocol", "v6.1", "--executions", "900", "--format", "json"] + crashes + more,
+      ["fuzz", "--protocol", "v6.1", "--executions", "600", "--format", "json"] + crashes + more,
       environment: environment, signal: signal)
   }
 
-  private func left(_ scratch: Scratch, _ result: Invoked) throws -> Left {
+  private static func left(_ scratch: Scratch, _ result: Invoked) throws -> Left {
     let directory = scratch.path("crashes")
     let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
     let files = names.map { ($0, scratch.text(of: "crashes/\($0)")) }
@@ -32,20 +32,21 @@ struct CampaignCommandTests {
     return Left(summary: summary, files: Dictionary(uniqueKeysWithValues: files))
   }
 
-  private func calm() throws -> Left {
+  /// What is left where nobody disturbs.
+  private static let calm: Result<Left, any Error> = Result {
     let scratch = try Scratch()
     return try left(scratch, try fuzz(scratch, ["--workers", "1"]))
   }
 
   @Test("Any number of workers finds the same")
   func workers() throws {
-    let calm = try calm()
+    let calm = try Self.calm.get()
     #expect(calm.files.count >= 3)
     for workers in ["2", "4"] {
       let scratch = try Scratch()
-      let result = try fuzz(scratch, ["--workers", workers])
+      let result = try Self.fuzz(scratch, ["--workers", workers])
       #expect(result.status == 1 && result.errors.isEmpty, "\(result.errors)")
-      #expect(try left(scratch, result) == calm)
+      #expect(try Self.left(scratch, result) == calm)
     }
   }
 
@@ -55,37 +56,37 @@ struct CampaignCommandTests {
     let kept = ["--resume", "--state", scratch.path("state")]
     var kills = 0
     for round in 0..<20 {
-      let result = try fuzz(
+      let result = try Self.fuzz(
         scratch, kept, signal: (SIGKILL, after: 0.15 + 0.02 * Double(round % 10)))
       if result.status == 128 + SIGKILL { kills += 1 }
     }
     #expect(kills > 0)
-    let result = try fuzz(scratch, kept)
+    let result = try Self.fuzz(scratch, kept)
     #expect(result.status == 1, "\(result.errors)")
-    #expect(try left(scratch, result) == calm())
+    #expect(try Self.left(scratch, result) == Self.calm.get())
   }
 
   @Test("A campaign goes on where it was, to a larger number too, and says what it will not do")
   func resumes() throws {
     let scratch = try Scratch()
     let state = ["--state", scratch.path("state")]
-    let first = try fuzz(scratch, state + ["--resume"])
+    let first = try Self.fuzz(scratch, state + ["--resume"])
     #expect(first.errors.contains("beginning one"))
-    let again = try fuzz(scratch, state + ["--resume"])
+    let again = try Self.fuzz(scratch, state + ["--resume"])
     #expect(again.errors.isEmpty)
-    #expect(try left(scratch, again) == left(scratch, first))
-    let refused = try fuzz(scratch, state)
+    #expect(try Self.left(scratch, again) == Self.left(scratch, first))
+    let refused = try Self.fuzz(scratch, state)
     #expect(refused.status == 64)
     #expect(refused.errors.contains("--resume") && refused.output.isEmpty)
-    let other = try fuzz(scratch, state + ["--resume", "--seed", "9"])
+    let other = try Self.fuzz(scratch, state + ["--resume", "--seed", "9"])
     #expect(other.status == 64)
     #expect(other.errors.contains("--seed 1"), "\(other.errors)")
     for name in ["fuzzer_stats", "plot_data", "campaign"] {
       #expect(!scratch.text(of: "state/\(name)").isEmpty, "\(name)")
     }
-    #expect(scratch.text(of: "state/fuzzer_stats").contains("execs_done        : 900\n"))
+    #expect(scratch.text(of: "state/fuzzer_stats").contains("execs_done        : 600\n"))
     try scratch.write("nonsense\n", to: "state/campaign")
-    #expect(try fuzz(scratch, state + ["--resume"]).status == 65)
+    #expect(try Self.fuzz(scratch, state + ["--resume"]).status == 65)
   }
 
   @Test("Two campaigns cannot share a state")
@@ -104,20 +105,20 @@ struct CampaignCommandTests {
   @Test("A worker that dies of a program costs nothing but that: saved, as small as it gets")
   func trap() throws {
     let scratch = try Scratch()
-    let result = try fuzz(
+    let result = try Self.fuzz(
       scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "trap:memory_failure"])
     #expect(result.status == 1)
     #expect(result.output.contains("\"engine\":\"trap\""))
-    #expect(result.output.contains("\"executions\":900"))
-    let left = try left(scratch, result)
+    #expect(result.output.contains("\"executions\":600"))
+    let left = try Self.left(scratch, result)
     let traps = left.files.filter { $0.key.hasPrefix("v6.1-trap-") }
     #expect(traps.count == 1)
     let lines = traps.values.flatMap { $0.split(separator: "\n") }.filter { $0.hasPrefix("cpu") }
     #expect(lines.count == 1 && lines[0].contains("memory_failure("), "\(traps)")
     #expect(left.files.count >= 3, "what the others found is there too")
     let alone = try Scratch()
-    let same = try fuzz(alone, ["--workers", "1"], ["PAGEFUZZ_FAULT": "trap:memory_failure"])
-    #expect(try self.left(alone, same) == left)
+    let same = try Self.fuzz(alone, ["--workers", "1"], ["PAGEFUZZ_FAULT": "trap:memory_failure"])
+    #expect(try Self.left(alone, same) == left)
   }
 
   @Test(
@@ -125,11 +126,11 @@ struct CampaignCommandTests {
     arguments: ["hang", "kill"])
   func hang(kind: String) throws {
     let scratch = try Scratch()
-    let result = try fuzz(scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "\(kind)@100"])
+    let result = try Self.fuzz(scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "\(kind)@100"])
     #expect(result.output.contains("\"engine\":\"\(kind)\",\"execution\":100"), "\(result.errors)")
-    let left = try left(scratch, result)
+    let left = try Self.left(scratch, result)
     #expect(left.files.keys.contains { $0.hasPrefix("v6.1-\(kind)-") })
-    #expect(left.summary.contains("\"executions\":900"))
+    #expect(left.summary.contains("\"executions\":600"))
   }
 
   @Test(
@@ -137,21 +138,21 @@ struct CampaignCommandTests {
     arguments: [(60, 90), (100, 190), (240, 241)])
   func fullDisk(first: Int, last: Int) throws {
     let scratch = try Scratch()
-    let result = try fuzz(
+    let result = try Self.fuzz(
       scratch, ["--state", scratch.path("state")], ["PAGEFUZZ_DISK": "28@\(first)-\(last)"])
     #expect(result.status == 1, "\(result.errors)")
-    #expect(try left(scratch, result) == calm())
-    let again = try fuzz(scratch, ["--state", scratch.path("state"), "--resume"])
-    #expect(try left(scratch, again) == calm())
+    #expect(try Self.left(scratch, result) == Self.calm.get())
+    let again = try Self.fuzz(scratch, ["--state", scratch.path("state"), "--resume"])
+    #expect(try Self.left(scratch, again) == Self.calm.get())
   }
 
   @Test("A disk that stays full ends it with its status; what was found is printed")
   func fullForEver() throws {
     let scratch = try Scratch()
-    let result = try fuzz(scratch, [], ["PAGEFUZZ_DISK": "28@20-100000000"])
+    let result = try Self.fuzz(scratch, [], ["PAGEFUZZ_DISK": "28@20-100000000"])
     #expect(result.status == 74)
     #expect(result.errors.contains("going on") && result.errors.contains("could not be saved"))
     #expect(result.errors.contains("expect I"), "programs")
-    #expect(result.output.contains("\"executions\":900"))
+    #expect(result.output.contains("\"executions\":600"))
   }
 }
