@@ -61,8 +61,10 @@ extension Campaign {
       noteNovelty(plan, cpus, in: &result)
       guard verdict.count > 0 else { continue }
       result.violating += 1
-      let program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
-      for violation in verdict.all {
+      let drawn = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
+      // Interleaved anew, a call may use a handle before another one assigns it: no text says so.
+      let program = drawn.repairingHandles()
+      for violation in program == drawn ? verdict.all : program.violations {
         for bug in Self.bugs(behind: violation, in: program) { note(bug, in: &result, &local) }
       }
     }
@@ -106,7 +108,7 @@ extension Campaign {
       program.expectation = .violation(Pattern(bug.identity))
       result.found.append(
         .init(
-          text: ProgramPrinter.text(of: program),
+          program: program,
           place: StepName(bug.violation.procedure, bug.violation.step),
           execution: result.executions, steps: result.steps, programs: 1))
     }
@@ -131,7 +133,7 @@ extension Campaign {
   /// campaign change nothing and are an error.
   package mutating func merge(_ results: [ShardResult]) throws(Unpackable) -> [NewBug] {
     let bugs = try results.map { result throws(Unpackable) in
-      try result.found.map { found throws(Unpackable) in try Bug(found) }
+      try result.found.map { found throws(Unpackable) in try Bug(found.program) }
     }
     for result in results { try check(result) }
     for draw in results.lazy.flatMap(\.draws) { pool.note(draw) }
@@ -169,10 +171,8 @@ extension Campaign {
     var program: Program
     var identity: Identity
 
-    init(_ found: ShardResult.Found) throws(Unpackable) {
-      do throws(ProgramError) { program = try ProgramParser.parse(found.text) } catch {
-        throw Unpackable()
-      }
+    init(_ program: Program) throws(Unpackable) {
+      self.program = program
       guard case .violation(let pattern) = program.expectation,
         let identity = Identity(pattern)
       else { throw Unpackable() }
@@ -199,7 +199,9 @@ extension Campaign {
     guard !novelty.checkpoint.isEmpty else { return }
     var random = Random.stream(seed: options.seed, .merges, UInt64(number))
     pool.add(
-      Checkpoint(target: novelty.target, cpus: novelty.cpus, bytes: novelty.checkpoint), &random)
+      Checkpoint(
+        target: novelty.target, of: targets[novelty.target].base, cpus: novelty.cpus,
+        bytes: novelty.checkpoint), &random)
   }
 
   /// Counts a bug; returns it where it is new.

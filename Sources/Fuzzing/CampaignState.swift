@@ -48,7 +48,7 @@ extension Campaign {
     discoveries = try unpacker.total()
     lastDiscovery = try unpacker.total()
     execution.coverage = try Coverage(&unpacker)
-    pool = try Pool(targets: targets.count, &unpacker)
+    pool = try Pool(targets: targets, &unpacker)
     kept = try unpacker.each { unpacker throws(Unpackable) in try unpacker.block() }
     sightings = try unpacker.each { unpacker throws(Unpackable) in try Sighting(&unpacker) }
     positions = try Self.table(&unpacker)

@@ -18,11 +18,6 @@ package struct Corpus: Sendable {
     init(_ program: Program, features: [UInt32]) {
       (self.program, self.features) = (program, features)
     }
-
-    /// A program whose features are known.
-    init(_ program: Program, features: [UInt32]) {
-      (self.program, self.features) = (program, features)
-    }
   }
 
   /// In the order they came.

@@ -22,10 +22,13 @@ package struct Checkpoint: Sendable {
   let instructions: [Instruction]
   private var stop: Stop?
 
-  /// What bytes stand for, whatever they once were.
-  init(target: Int, cpus: Int, bytes: [UInt8]) {
+  /// What bytes stand for under a target's protocol, whatever they once were.
+  init(target: Int, of base: Protocol, cpus: Int, bytes: [UInt8]) {
     (self.target, self.cpus, self.bytes) = (target, cpus, bytes)
-    let program = ProgramBinary.decode(bytes)
+    // Bytes know protocols by their names; one that is tried out has none.
+    var named = ProgramBinary.decode(bytes).variant
+    named.base = base
+    let program = ProgramBinary.decode(bytes, variant: named)
     (variant, boot, instructions) = (program.variant, program.boot, program.instructions)
   }
 
@@ -131,14 +134,15 @@ extension Pool {
     }
   }
 
-  init(targets: Int, _ unpacker: inout Unpacker) throws(Unpackable) {
-    self.init(targets: targets)
-    for target in 0..<targets {
+  init(targets: [Target], _ unpacker: inout Unpacker) throws(Unpackable) {
+    self.init(targets: targets.count)
+    for target in targets.indices {
+      let base = targets[target].base
       for _ in 0..<(try unpacker.count(upTo: limit)) {
         let cpus = try unpacker.count(upTo: Limits.cpus)
         tries[target].append(try unpacker.total())
         checkpoints[target].append(
-          Checkpoint(target: target, cpus: cpus, bytes: try unpacker.block()))
+          Checkpoint(target: target, of: base, cpus: cpus, bytes: try unpacker.block()))
       }
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import PageLifecycle
-import Programs
+package import Programs
 
 /// A part of an epoch: what its programs do depends on the campaign's state at the beginning of
 /// the epoch, on the seed and on this alone, not on who runs it.
@@ -41,8 +41,8 @@ package struct ShardResult: Equatable, Sendable {
 
   /// A bug that was not seen before its epoch.
   struct Found: Equatable, Sendable {
-    /// The program in text form; it expects the identity.
-    var text: String
+    /// The program; it expects the identity.
+    var program: Program
     var place: StepName
     /// Counted from 1 in the shard, as are the steps until then.
     var execution: Int
@@ -66,7 +66,9 @@ package struct ShardResult: Equatable, Sendable {
   init() {}
 
   /// The bugs it found: programs that expect them, and the executions, counted from 1.
-  package var findings: [(text: String, execution: Int)] { found.map { ($0.text, $0.execution) } }
+  package var findings: [(program: Program, execution: Int)] {
+    found.map { ($0.program, $0.execution) }
+  }
 }
 
 // MARK: Binary form
@@ -111,7 +113,7 @@ extension ShardResult {
       packer.add(count: entry.value)
     }
     packer.add(each: found) { packer, found in
-      packer.add(found.text)
+      packer.add(ProgramPrinter.text(of: found.program))
       packer.add("\(found.place)")
       for number in [found.execution, found.steps, found.programs] { packer.add(count: number) }
     }
@@ -142,10 +144,11 @@ extension ShardResult {
     }
     for _ in 0..<(try unpacker.count()) { seen[try unpacker.count()] = try unpacker.count() }
     found = try unpacker.each { unpacker throws(Unpackable) in
-      let text = try unpacker.text()
-      guard let place = StepName(parsing: try unpacker.text()) else { throw Unpackable() }
+      guard let program = try? ProgramParser.parse(try unpacker.text()),
+        let place = StepName(parsing: try unpacker.text())
+      else { throw Unpackable() }
       return Found(
-        text: text, place: place, execution: try unpacker.count(),
+        program: program, place: place, execution: try unpacker.count(),
         steps: try unpacker.total(), programs: try unpacker.count())
     }
     guard unpacker.isAtEnd else { throw Unpackable() }

@@ -132,7 +132,11 @@ struct Crew {
       for (position, isHung) in waitForReplies(jobs).reversed() {
         if !isHung, let blocks = members[position].child.receive() {
           for block in blocks {
-            guard let job = members[position].job, let reply = try? Reply(block) else { continue }
+            guard let job = members[position].job else { continue }
+            guard let reply = try? Reply(block) else {
+              throw CommandFailure(
+                .engineTrap, "fuzz: nobody understands a worker's reply; please report this")
+            }
             members[position].job = nil
             deathsInRow = 0
             try whenDone(job, reply)

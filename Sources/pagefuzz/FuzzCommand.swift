@@ -24,8 +24,8 @@ enum FuzzCommand: Command {
     "workers", .number(1...64), "how many processes execute programs [one a processor]")
   static let state = Option(
     "state", .directory,
-    "where the campaign is kept, so that it can go on [.pagefuzz, with --resume or from 1h on]")
-  static let resume = Option("resume", "go on where the campaign in the state directory was")
+    "where the campaign is kept [.pagefuzz, where it is to resume or has 1h]")
+  static let resume = Option("resume", "go on with the campaign that is kept")
   static let failOn = Option(
     "fail-on", .choice(["new", "any"]), "which violations end it with status 1 [new]")
 

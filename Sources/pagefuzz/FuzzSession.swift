@@ -151,8 +151,8 @@ final class FuzzSession {
       whenDone: { job, reply in
         guard case .ran(let result) = reply else { return }
         results[job] = result
-        for (text, execution) in result.findings {
-          saveEarly(text, execution: shards[job].first - 1 + execution)
+        for (program, execution) in result.findings {
+          saveEarly(program, execution: shards[job].first - 1 + execution)
         }
       },
       whenDead: { job, death, announced in
@@ -233,8 +233,8 @@ final class FuzzSession {
   // MARK: The disk
 
   /// Makes a finding durable as it is, where nobody knows it.
-  private func saveEarly(_ text: String, execution: Int) {
-    guard let program = try? ProgramParser.parse(text), campaign.isNews(program) else { return }
+  private func saveEarly(_ program: Program, execution: Int) {
+    guard campaign.isNews(program) else { return }
     let bug = Campaign.NewBug(program: program, execution: execution)
     guard let finding = Finding(bug, seed: campaign.options.seed) else { return }
     // Which shard was first is decided when all are done.
