@@ -41,10 +41,7 @@ package struct StateDirectory {
     try fileSystem.makeDirectory(path)
     let place = Path.join(path, "lock")
     do throws(SystemFault) {
-      guard let descriptor = try fileSystem.lock(place) else {
-        throw SystemFault(errno: EWOULDBLOCK)
-      }
-      lock = descriptor
+      lock = try Self.lock(place, in: fileSystem)
     } catch {
       guard error.errno == EWOULDBLOCK else {
         throw StorageError(.cannotCreate, path: place, operation: "lock", fault: error)
@@ -59,6 +56,18 @@ package struct StateDirectory {
     }
   }
 
+  /// Waits a second at most: a process that was just killed, or is about to start another one,
+  /// lets go of it soon.
+  private static func lock(
+    _ place: String, in fileSystem: FileSystem
+  ) throws(SystemFault) -> Int32 {
+    for _ in 0..<20 {
+      if let descriptor = try fileSystem.lock(place) { return descriptor }
+      usleep(50_000)
+    }
+    throw SystemFault(errno: EWOULDBLOCK)
+  }
+
   /// Lets others have the directory.
   package mutating func close() {
     if let journal { try? fileSystem.close(journal, journalPath) }
@@ -68,19 +77,27 @@ package struct StateDirectory {
 
   /// What is in it; nil where no campaign has begun here.
   package func read() throws(StorageError) -> Contents? {
-    guard let about = try content(of: aboutPath) else { return nil }
+    try Self.contents(of: path, in: fileSystem)
+  }
+
+  /// What is in a directory that another process may have; nil where no campaign has begun.
+  package static func contents(
+    of path: String, in fileSystem: FileSystem = .real
+  ) throws(StorageError) -> Contents? {
+    let places = Places(path)
+    guard let about = try content(of: places.about, in: fileSystem) else { return nil }
     guard let text = String(validating: about, as: UTF8.self) else {
-      throw damaged(at: aboutPath, "it is not text")
+      throw damaged(places.about, "it is not text")
     }
     var contents = Contents(about: text, state: nil, journal: [], isTorn: false)
-    if let bytes = try content(of: statePath) {
+    if let bytes = try content(of: places.state, in: fileSystem) {
       let (blocks, length) = Frames.read(bytes)
       guard blocks.count == 1, length == bytes.count else {
-        throw damaged(at: statePath, "its checksum is wrong")
+        throw damaged(places.state, "its checksum is wrong")
       }
       contents.state = blocks[0]
     }
-    if let bytes = try content(of: journalPath) {
+    if let bytes = try content(of: places.journal, in: fileSystem) {
       let (blocks, length) = Frames.read(bytes)
       (contents.journal, contents.isTorn) = (blocks, length < bytes.count)
     }
@@ -88,10 +105,10 @@ package struct StateDirectory {
   }
 
   /// The error of a state that cannot be gone on with.
-  package func damaged(at place: String? = nil, _ reason: String) -> StorageError {
+  package static func damaged(_ path: String, _ reason: String) -> StorageError {
     StorageError(
-      .invalid, path: place ?? path, operation: "resume", reason: reason,
-      remedy: "begin another campaign with another --state; what was found is safe")
+      .invalid, path: path, operation: "read the campaign", reason: reason,
+      remedy: "begin another one with another --state; what was found is safe")
   }
 
   /// Begins a campaign.
@@ -109,8 +126,9 @@ package struct StateDirectory {
 
   /// Goes on after the last whole entry of the journal.
   package mutating func resume() throws(StorageError) {
-    let whole = Frames.read(try content(of: journalPath) ?? []).bytes
-    if try content(of: journalPath) == nil { try empty(journalPath) }
+    let content = try Self.content(of: journalPath, in: fileSystem)
+    let whole = Frames.read(content ?? []).bytes
+    if content == nil { try empty(journalPath) }
     try openJournal()
     try cut(to: whole)
   }
@@ -159,9 +177,19 @@ package struct StateDirectory {
     }
   }
 
-  private var aboutPath: String { Path.join(path, "campaign") }
-  private var statePath: String { Path.join(path, "state") }
-  private var journalPath: String { Path.join(path, "journal") }
+  /// The files of a campaign.
+  private struct Places {
+    let about, state, journal: String
+    init(_ path: String) {
+      about = Path.join(path, "campaign")
+      state = Path.join(path, "state")
+      journal = Path.join(path, "journal")
+    }
+  }
+
+  private var aboutPath: String { Places(path).about }
+  private var statePath: String { Places(path).state }
+  private var journalPath: String { Places(path).journal }
 
   private mutating func openJournal() throws(StorageError) {
     do throws(SystemFault) { journal = try fileSystem.openForAppending(journalPath) } catch {
@@ -185,11 +213,13 @@ package struct StateDirectory {
     try fileSystem.writeAtomically([], to: path)
   }
 
-  private func content(of path: String) throws(StorageError) -> [UInt8]? {
+  private static func content(
+    of path: String, in fileSystem: FileSystem
+  ) throws(StorageError) -> [UInt8]? {
     do throws(SystemFault) { _ = try fileSystem.status(path) } catch {
       if error.errno == ENOENT { return nil }
       throw StorageError(reading: path, fault: error)
     }
-    return try ProgramFiles.read(path, in: fileSystem, limitBytes: Self.limitBytes)
+    return try ProgramFiles.read(path, in: fileSystem, limitBytes: limitBytes)
   }
 }

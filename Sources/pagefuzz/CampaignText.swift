@@ -3,6 +3,7 @@
 import Fuzzing
 import PageLifecycle
 import Programs
+import Storage
 
 /// What a campaign is about, as the text in its state directory that workers are given too.
 struct CampaignText {
@@ -95,6 +96,26 @@ struct CampaignText {
       else { throw wrong }
       options.known.append(Campaign.Known(pattern, on: base))
     default: throw wrong
+    }
+  }
+}
+
+extension CampaignText {
+  /// The campaign as it was after its last whole epoch.
+  func campaign(
+    _ contents: StateDirectory.Contents, _ path: String
+  ) throws(StorageError) -> Campaign {
+    do throws(Unpackable) {
+      var campaign = Campaign(options)
+      if let state = contents.state { campaign = try Campaign(options, state: state) }
+      for block in contents.journal {
+        let record = try EpochRecord(block)
+        // Who was killed while the journal was replaced left what the state has.
+        if record.epoch >= campaign.epoch { try campaign.replay(record) }
+      }
+      return campaign
+    } catch {
+      throw StateDirectory.damaged(path, "its content does not belong together")
     }
   }
 }

@@ -12,6 +12,7 @@ extension Main {
     ConformCommand.self,
     MinimizeCommand.self,
     ExplainCommand.self,
+    ReportCommand.self,
     SelfTestCommand.self,
     DiffCommand.self,
     CorpusCommand.self,

@@ -24,9 +24,18 @@ struct CrashDirectory {
   ///
   /// What cannot be used is reported and left alone.
   init(_ path: String, in fileSystem: FileSystem = .real) throws(StorageError) {
-    directory = ProgramDirectory(path, in: fileSystem)
+    let directory = ProgramDirectory(path, in: fileSystem)
     try directory.prepare()
     try directory.probe()
+    try self.init(directory)
+  }
+
+  /// Reads a directory that is not to be written to.
+  init(reading path: String) throws(StorageError) { try self.init(ProgramDirectory(path)) }
+
+  private init(_ directory: ProgramDirectory) throws(StorageError) {
+    self.directory = directory
+    let path = directory.path
     let contents = try directory.read()
     var known: [Entry] = []
     var unfinished: [(finding: Finding, name: String)] = []
@@ -81,6 +90,11 @@ struct CrashDirectory {
   func path(of sighting: Campaign.Sighting) -> String {
     let entry = known.first { $0.base == sighting.base && $0.pattern.matches(sighting.identity) }
     return path(of: entry?.name ?? Self.name(base: sighting.base, sighting.identity))
+  }
+
+  /// What the file that shows a sighting says; nil where it cannot be read.
+  func text(of sighting: Campaign.Sighting) -> String? {
+    (try? ProgramFiles.read(path(of: sighting))).map { String(decoding: $0, as: UTF8.self) }
   }
 
   private static func name(base: String, _ identity: Identity) -> String {

@@ -70,7 +70,7 @@ enum FuzzCommand: Command {
     var campaign: Campaign
     if let contents, let found = store {
       about = try agreed(contents.about, arguments, wish, found)
-      campaign = try resumed(about.options, contents, found)
+      campaign = try about.campaign(contents, found.path)
       try store?.resume()
       if contents.isTorn { Diagnostics.report("\(found.path): the last epoch was torn; dropped") }
     } else {
@@ -124,7 +124,7 @@ extension FuzzCommand {
   ) throws -> CampaignText {
     let kept: CampaignText
     do throws(CampaignText.Mismatch) { kept = try CampaignText(text) } catch {
-      throw store.damaged(error.reason)
+      throw StateDirectory.damaged(store.path, error.reason)
     }
     var differences: [String] = []
     if arguments.has(seed), wish.seed != kept.options.seed {
@@ -144,23 +144,5 @@ extension FuzzCommand {
           + "; say the same or nothing, or choose another directory with --state")
     }
     return kept
-  }
-
-  /// The campaign as it was after its last whole epoch.
-  private static func resumed(
-    _ options: Campaign.Options, _ contents: StateDirectory.Contents, _ store: StateDirectory
-  ) throws -> Campaign {
-    do throws(Unpackable) {
-      var campaign = Campaign(options)
-      if let state = contents.state { campaign = try Campaign(options, state: state) }
-      for block in contents.journal {
-        let record = try EpochRecord(block)
-        // Who was killed while the journal was replaced left what the state has.
-        if record.epoch >= campaign.epoch { try campaign.replay(record) }
-      }
-      return campaign
-    } catch {
-      throw store.damaged("its content does not belong together")
-    }
   }
 }
