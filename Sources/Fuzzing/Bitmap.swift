@@ -19,6 +19,12 @@ struct Bitmap: Sendable {
     return true
   }
 
+  /// Forgets a number that was seen.
+  mutating func remove(_ number: Int) {
+    words[number >> 6] &= ~(UInt64(1) << UInt64(number & 63))
+    count -= 1
+  }
+
   /// Notes all that another has seen.
   mutating func formUnion(_ other: Bitmap) {
     count = 0

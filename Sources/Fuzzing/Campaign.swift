@@ -5,8 +5,10 @@ package import Programs
 
 /// A fuzzing run: what it finds depends on its options and the number of executions alone.
 ///
-/// Whoever drives it calls ``advance()`` as long as time allows, saves what that returns, and
-/// saves again what ``minimize(_:)`` makes of it.
+/// It goes on in epochs.  Whoever drives it asks for the ``shards(within:)`` of the next one, has
+/// each of them run by a campaign in the same state, here or in another process, gives all
+/// results to ``merge(_:)``, minimizes what that returns, and tells what became of it by
+/// ``settle(_:)``.
 package struct Campaign: Sendable {
   /// Who decides which CPU runs next: calls whole, a random walk in bursts, priorities (PCT), or the
   /// uniform random walk.
@@ -33,8 +35,9 @@ package struct Campaign: Sendable {
 
   /// An identity that is no news: the protocol it was found on, and what its program expects.
   package struct Known: Sendable {
-    var base: String
-    var pattern: Pattern
+    /// The name of the protocol, without repairs.
+    package let base: String
+    package let pattern: Pattern
 
     /// The violation a saved program of a protocol expects.
     package init(_ pattern: Pattern, on base: Protocol) {
@@ -56,37 +59,53 @@ package struct Campaign: Sendable {
     package var firstStep: Int
     /// The step that violated the invariant there.
     package var place: StepName
-    /// Programs that showed it.
+    /// Programs that showed it; 0 where it turned out to be another one.
     package var programs = 1
+    /// Nothing can be left out of the program that was saved for it.
+    package var isMinimized = false
   }
 
-  private struct Key: Hashable {
+  /// What makes two findings of a campaign the same bug.
+  struct Key: Hashable {
     var base: String
     var identity: Identity
+
+    /// The same where only reduction tells the cause.
+    var signature: Key {
+      var copy = self
+      copy.identity.cause = .unknown
+      return copy
+    }
   }
 
   /// The options it was begun with.
   package let options: Options
+  /// Epochs merged.
+  package internal(set) var epoch = 0
   /// Programs executed.
-  package private(set) var executions = 0
+  package internal(set) var executions = 0
   /// Atomic steps executed for lines of programs.
-  package private(set) var steps = 0
+  package internal(set) var steps = 0
   /// Atomic steps executed for their staged ends.
-  package private(set) var endSteps = 0
+  package internal(set) var endSteps = 0
   /// Programs that violated an invariant, known or not.
-  package private(set) var violating = 0
-  /// Programs that went through something no earlier one did.
-  package private(set) var corpus = Corpus()
+  package internal(set) var violating = 0
+  /// Programs that reached something new, and the last execution of one.
+  package internal(set) var discoveries = 0
+  package internal(set) var lastDiscovery = 0
   /// Every bug seen, in the order found.
-  package private(set) var sightings: [Sighting] = []
+  package internal(set) var sightings: [Sighting] = []
+  /// Programs that went through something no earlier one did, in binary form.
+  var kept: [[UInt8]] = []
 
-  private let targets: [Target]
+  let targets: [Target]
   private var generator: Generator
-  private var pool: Pool
-  private var execution: RandomExecution
-  private var positions: [Key: Int] = [:]
+  var pool: Pool
+  var execution: RandomExecution
+  /// Where the sighting of a finding is.
+  var positions: [Key: Int] = [:]
   /// Reductions spent on violations that no repair explains, by signature.
-  private var unexplained: [Key: Int] = [:]
+  var unexplained: [Key: Int] = [:]
 
   /// A campaign that has executed nothing yet.
   package init(_ options: Options) {
@@ -101,31 +120,34 @@ package struct Campaign: Sendable {
   }
 
   /// Distinct states and features reached.
-  package var coverage: Coverage { execution.coverage }
-
-  /// Executes one program, and returns what it shows that nobody knew.
-  package mutating func advance() -> [Finding] {
-    let plan = executePlan()
-    let verdict = execution.run.machine.verdict
-    steps += execution.run.steps - execution.resumed
-    endSteps += execution.run.endSteps
-    let isNew = options.keepsCorpus && !execution.coverage.news.isEmpty
-    guard verdict.count > 0 || isNew else { return [] }
-    let program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
-    if isNew { corpus.add(.init(program)) }
-    guard verdict.count > 0 else { return [] }
-    violating += 1
-    return verdict.all.flatMap { Self.bugs(behind: $0, in: program) }.compactMap { note($0) }
+  package var coverage: Coverage { _read { yield execution.coverage } }
+  /// Programs that later ones may go on from.
+  package var checkpoints: Int { pool.count }
+  /// Programs that together reach what all did; empty unless a corpus is kept.
+  package var corpus: Corpus {
+    var corpus = Corpus()
+    for bytes in kept { corpus.add(.init(ProgramBinary.decode(bytes))) }
+    return corpus
   }
 
-  private mutating func executePlan() -> Plan {
-    executions += 1
-    let number = UInt64(executions)
+  /// Is shown the number of an execution and its program before each line is executed.
+  package typealias Watch = @Sendable (Int, Program) -> Void
+
+  /// Executes the program of a number, and says what it was about.
+  mutating func execute(_ position: Int, _ watch: Watch? = nil) -> (plan: Plan, cpus: Int) {
+    let number = UInt64(position)
     var planning = Random.stream(seed: options.seed, .protocols, number)
     var calls = Random.stream(seed: options.seed, .calls, number)
     var schedule = Random.stream(seed: options.seed, .schedule, number)
-    let plan = Plan(executions, targets, options.search, &pool, &planning)
-    defer { keepNovelty(plan, &planning) }
+    let plan = Plan(position, targets, options.search, &pool, &planning)
+    if let watch {
+      let (variant, boot) = (plan.variant, plan.boot)
+      execution.watcher = { lines, next in
+        watch(position, Program(variant, boot: boot, instructions: lines + [next]))
+      }
+    } else {
+      execution.watcher = nil
+    }
     generator.options.boot = plan.boot
     generator.options.domains = plan.variant.base.design.domains
     generator.reswarm(&planning)
@@ -145,7 +167,7 @@ package struct Campaign: Sendable {
       var scheduler = UniformWalk(stepsPerCall: Self.stepsPerCall)
       execute(plan, &scheduler, &calls, &schedule)
     }
-    return plan
+    return (plan, generator.cpus)
   }
 
   private mutating func execute(
@@ -154,17 +176,6 @@ package struct Campaign: Sendable {
   ) {
     execution.execute(
       plan.start, calls: plan.calls, generator, &scheduler, &calls, &schedule)
-  }
-
-  /// Lets later programs go on from where this one reached something new.
-  private mutating func keepNovelty(_ plan: Plan, _ random: inout Random) {
-    guard !options.search.isBlind, let (run, lines) = execution.novelty,
-      run.machine.verdict.count == 0
-    else { return }
-    pool.add(
-      Checkpoint(
-        target: plan.target, variant: plan.variant, boot: plan.boot, cpus: generator.cpus,
-        instructions: Array(execution.instructions.prefix(lines)), run: run), &random)
   }
 
   /// About what `bench` measures; only the density of changes of priority depends on it.
@@ -178,7 +189,7 @@ extension Campaign {
   ///
   /// Where no single repair makes the program clean, it may have met several known bugs, each of
   /// which hides the repair of the others: with all others repaired it shows one alone.
-  private static func bugs(behind violation: Violation, in program: Program) -> [Finding] {
+  static func bugs(behind violation: Violation, in program: Program) -> [Finding] {
     let whole = Finding(violation, identity(of: violation, in: program), program)
     let obeyed = program.variant.rules.obeyed
     let broken = Rule.allCases.filter { !obeyed.contains($0) }
@@ -193,62 +204,6 @@ extension Campaign {
       return nil
     }
     return parts.isEmpty ? [whole] : parts
-  }
-
-  /// Counts a bug; returns it where it is new.
-  private mutating func note(_ finding: Finding) -> Finding? {
-    let base = finding.program.variant.base.name
-    let key = Key(base: base, identity: finding.identity)
-    if let position = positions[key] {
-      sightings[position].programs += 1
-      return nil
-    }
-    guard mayExplain(finding, base) else { return nil }
-    let isKnown = options.known.contains {
-      $0.base == base && $0.pattern.matches(finding.identity)
-    }
-    positions[key] = sightings.count
-    sightings.append(
-      Sighting(
-        base: base, identity: finding.identity, isKnown: isKnown, firstExecution: executions,
-        firstStep: steps, place: StepName(finding.violation.procedure, finding.violation.step)))
-    guard !isKnown else { return nil }
-    var finding = finding
-    finding.sighting = sightings.count - 1
-    (finding.seed, finding.execution) = (options.seed, executions)
-    return finding
-  }
-
-  /// Whether a violation may still be reduced, where only its reduction tells which bug it is.
-  private mutating func mayExplain(_ finding: Finding, _ base: String) -> Bool {
-    if case .rules = finding.identity.cause { return true }
-    var signature = Key(base: base, identity: finding.identity)
-    signature.identity.cause = .unknown
-    unexplained[signature, default: 0] += 1
-    return unexplained[signature, default: 0] <= SearchLimits.unexplained
-  }
-
-  /// The smallest program found that shows the same bug; nil where that turns out to be known.
-  package mutating func minimize(_ finding: Finding) -> Finding? {
-    let minimized = finding.minimized()
-    let (violation, identity) = (minimized.violation, minimized.identity)
-    sightings[finding.sighting].place = StepName(violation.procedure, violation.step)
-    guard identity != finding.identity else { return minimized }
-    // Without a rule to blame, the steps of the canonical program are the cause.
-    let key = Key(base: finding.program.variant.base.name, identity: identity)
-    if let position = positions[key] {
-      positions[Key(base: key.base, identity: finding.identity)] = position
-      sightings[position].programs += sightings[finding.sighting].programs
-      sightings[finding.sighting].programs = 0
-      return nil
-    }
-    positions[key] = finding.sighting
-    sightings[finding.sighting].identity = identity
-    let isKnown = options.known.contains {
-      $0.base == key.base && $0.pattern.matches(identity)
-    }
-    sightings[finding.sighting].isKnown = isKnown
-    return isKnown ? nil : minimized
   }
 }
 

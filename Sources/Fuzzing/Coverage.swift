@@ -34,17 +34,19 @@ package struct Coverage: Sendable {
     fileprivate var start: Int { Self.allCases.prefix(rawValue).reduce(0) { $0 + $1.capacity } }
   }
 
-  /// Distinct states, at most ``SearchLimits/states``.
-  package var states: Int { seen.count }
+  /// About how many distinct states (see ``DistinctCount``).
+  package var states: Int { seen.estimate }
   /// Distinct features.
   package var features: Int { reached.count }
   /// Distinct features of each kind, in the order of kinds.
   package private(set) var counts = [Int](repeating: 0, count: Kind.allCases.count)
   /// Features of the program at hand that none before had, in the order it reached them.
   private(set) var news: [UInt32] = []
+  /// What states have changed since ``forget(_:)``.
+  private(set) var rises: [DistinctCount.Rise] = []
 
-  private var seen: Set<UInt64> = []
-  private var reached = Bitmap(Kind.allCases.reduce(0) { $0 + $1.capacity })
+  private var seen = DistinctCount()
+  private var reached = Bitmap(capacity)
   /// The step of the program at hand that touched each page and file last, and its CPU; 0 is none.
   private var previous = [UInt32](repeating: 0, count: Self.firstFile + Limits.files)
 
@@ -110,7 +112,31 @@ package struct Coverage: Sendable {
 
   /// Notes the state at the end of a program's lines.
   mutating func add(_ machine: inout Machine) {
-    if seen.count < SearchLimits.states { seen.insert(machine.hashState()) }
+    if let rise = seen.insert(machine.hashState()) { rises.append(rise) }
+  }
+
+  /// Takes back all states since the last time, and features that were new since then.
+  mutating func forget(_ features: some Sequence<UInt32>) {
+    for feature in features {
+      reached.remove(Int(feature))
+      counts[Kind(of: Int(feature)).rawValue] -= 1
+    }
+    for rise in rises.reversed() { seen.undo(rise) }
+    rises.removeAll(keepingCapacity: true)
+  }
+
+  /// Takes features somebody else reached; true where one of them is new.
+  mutating func take(_ features: [UInt32]) -> Bool {
+    let before = reached.count
+    for feature in features where reached.insert(Int(feature)) {
+      counts[Kind(of: Int(feature)).rawValue] += 1
+    }
+    return reached.count > before
+  }
+
+  /// Takes states somebody else saw.
+  mutating func take(_ rises: [DistinctCount.Rise]) {
+    for rise in rises { seen.take(rise) }
   }
 
   /// The features of the lines of a program, in ascending order.
@@ -133,7 +159,27 @@ extension Frame {
 
 // MARK: How features are numbered
 
+extension Coverage.Kind {
+  fileprivate init(of feature: Int) {
+    self = Self.allCases.last { $0.start <= feature } ?? .page
+  }
+}
+
 extension Coverage {
+  /// Features there is room for, of all kinds.
+  package static let capacity = Kind.allCases.reduce(0) { $0 + $1.capacity }
+
+  func pack(into packer: inout Packer) {
+    packer.add(ascending: reached.members.map { UInt32($0) })
+    seen.pack(into: &packer)
+  }
+
+  init(_ unpacker: inout Unpacker) throws(Unpackable) {
+    self.init()
+    _ = take(try unpacker.ascending(below: Self.capacity))
+    seen = try DistinctCount(&unpacker)
+  }
+
   /// The number of a step among the steps of all procedures.
   @inline(__always)
   static func number(of frame: Frame) -> Int {

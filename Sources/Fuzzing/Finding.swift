@@ -78,6 +78,15 @@ package struct Finding: Sendable {
     return copy
   }
 
+  /// The same bug in what somebody else has reduced it to; nil where that does not show it.
+  package func reduced(to statement: Program, isMinimized: Bool) -> Finding? {
+    guard let smaller = Finding(stating: statement) else { return nil }
+    var copy = self
+    (copy.program, copy.isMinimized) = (smaller.program, isMinimized)
+    (copy.violation, copy.identity) = (smaller.violation, smaller.identity)
+    return copy
+  }
+
   /// The known bugs of its era that cause it.
   package var knownBugs: [Protocol.KnownBug] {
     guard case .rules(let rules) = identity.cause else { return [] }

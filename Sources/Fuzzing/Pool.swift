@@ -1,30 +1,71 @@
 // SPDX-License-Identifier: MIT
 
 import PageLifecycle
+import Programs
 
 /// A program that reached something new, stopped where it did, to be gone on with.
 package struct Checkpoint: Sendable {
+  /// The machine after its lines; shared, for it is large.
+  private final class Stop: Sendable {
+    let run: Run
+    init(_ run: Run) { self.run = run }
+  }
+
   /// The position of its protocol among a campaign's targets.
-  var target: Int
-  var variant: Variant
-  var boot: Boot
+  let target: Int
   /// CPUs its calls may use.
-  var cpus: Int
-  var instructions: [Instruction]
-  /// The machine after them.
-  var run: Run
-  /// How often it was gone on with.
-  var tries = 0
+  let cpus: Int
+  /// The program in binary form.
+  let bytes: [UInt8]
+  let variant: Variant
+  let boot: Boot
+  let instructions: [Instruction]
+  private var stop: Stop?
+
+  /// What bytes stand for under a target's protocol, whatever they once were.
+  init(target: Int, of base: Protocol, cpus: Int, bytes: [UInt8]) {
+    (self.target, self.cpus, self.bytes) = (target, cpus, bytes)
+    // Bytes know protocols by their names; one that is tried out has none.
+    var named = ProgramBinary.decode(bytes).variant
+    named.base = base
+    let program = ProgramBinary.decode(bytes, variant: named)
+    (variant, boot, instructions) = (program.variant, program.boot, program.instructions)
+  }
+
+  /// The machine after its lines.
+  var run: Run { stop?.run ?? replayed() }
+
+  /// Executes its lines unless that was done before.
+  mutating func prepare() {
+    if stop == nil { stop = Stop(replayed()) }
+  }
+
+  private func replayed() -> Run {
+    var run = Run(Machine(variant.rules, boot))
+    for instruction in instructions { run.execute(instruction, tag: -1) }
+    return run
+  }
 }
 
 /// The checkpoints of a campaign, at most ``SearchLimits/checkpoints`` a protocol.
 struct Pool: Sendable {
+  /// A checkpoint that was gone on with.
+  struct Draw: Equatable, Sendable {
+    var target: Int
+    var place: Int
+  }
+
   private var checkpoints: [[Checkpoint]]
+  /// How often each was gone on with.
+  private var tries: [[Int]]
   private let limit: Int
+  /// What was drawn since ``takeBack()``.
+  private var draws: [Draw] = []
 
   /// None yet, of so many protocols.
   init(targets: Int) {
     checkpoints = Array(repeating: [], count: targets)
+    tries = Array(repeating: [], count: targets)
     limit = max(64, SearchLimits.checkpoints / targets)
   }
 
@@ -33,31 +74,76 @@ struct Pool: Sendable {
     let target = checkpoint.target
     guard checkpoints[target].count >= limit else {
       checkpoints[target].append(checkpoint)
+      tries[target].append(0)
       return
     }
-    let place = draw(target, &random) { $0.tries > $1.tries }
+    let place = draw(target, &random) { $0 > $1 }
     checkpoints[target][place] = checkpoint
+    tries[target][place] = 0
   }
 
   /// The least tried of a few; nil where there is none.
   mutating func next(_ target: Int, _ random: inout Random) -> Checkpoint? {
     guard !checkpoints[target].isEmpty else { return nil }
-    let place = draw(target, &random) { $0.tries < $1.tries }
-    checkpoints[target][place].tries += 1
+    let place = draw(target, &random) { $0 < $1 }
+    let drawn = Draw(target: target, place: place)
+    draws.append(drawn)
+    note(drawn)
+    checkpoints[target][place].prepare()
     return checkpoints[target][place]
   }
 
   private func draw(
-    _ target: Int, _ random: inout Random, _ isBetter: (Checkpoint, Checkpoint) -> Bool
+    _ target: Int, _ random: inout Random, _ isBetter: (Int, Int) -> Bool
   ) -> Int {
-    let pool = checkpoints[target]
-    var best = random.below(pool.count)
+    let tries = tries[target]
+    var best = random.below(tries.count)
     for _ in 1..<SearchLimits.tournament {
-      let other = random.below(pool.count)
-      if isBetter(pool[other], pool[best]) { best = other }
+      let other = random.below(tries.count)
+      if isBetter(tries[other], tries[best]) { best = other }
     }
     return best
   }
 
+  /// Counts a try.
+  mutating func note(_ draw: Draw) { tries[draw.target][draw.place] += 1 }
+
+  /// Undoes the tries since the last time, and returns them.
+  mutating func takeBack() -> [Draw] {
+    for draw in draws { tries[draw.target][draw.place] -= 1 }
+    defer { draws.removeAll(keepingCapacity: true) }
+    return draws
+  }
+
+  /// Whether a draw names a checkpoint.
+  func has(_ draw: Draw) -> Bool {
+    tries.indices.contains(draw.target) && tries[draw.target].indices.contains(draw.place)
+  }
+
   var count: Int { checkpoints.reduce(0) { $0 + $1.count } }
+}
+
+extension Pool {
+  func pack(into packer: inout Packer) {
+    for target in checkpoints.indices {
+      packer.add(each: Array(checkpoints[target].indices)) { packer, place in
+        packer.add(count: checkpoints[target][place].cpus)
+        packer.add(count: tries[target][place])
+        packer.add(checkpoints[target][place].bytes)
+      }
+    }
+  }
+
+  init(targets: [Target], _ unpacker: inout Unpacker) throws(Unpackable) {
+    self.init(targets: targets.count)
+    for target in targets.indices {
+      let base = targets[target].base
+      for _ in 0..<(try unpacker.count(upTo: limit)) {
+        let cpus = try unpacker.count(upTo: Limits.cpus)
+        tries[target].append(try unpacker.total())
+        checkpoints[target].append(
+          Checkpoint(target: target, of: base, cpus: cpus, bytes: try unpacker.block()))
+      }
+    }
+  }
 }

@@ -24,7 +24,7 @@ package struct Random: RandomNumberGenerator, Sendable {
     return Random(seed: word ^ (position &+ 1) &* 0x2545_F491_4F6C_DD1D)
   }
 
-  package enum Purpose: UInt64, Sendable { case calls = 1, schedule, protocols }
+  package enum Purpose: UInt64, Sendable { case calls = 1, schedule, protocols, merges }
 
   package mutating func next() -> UInt64 {
     let result = Self.rotate(state.1 &* 5, 7) &* 9

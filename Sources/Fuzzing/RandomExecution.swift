@@ -7,7 +7,7 @@ import Programs
 package struct RandomExecution: Sendable {
   private var recorder: Recorder
   /// What all programs so far have reached.
-  package private(set) var coverage = Coverage()
+  package internal(set) var coverage = Coverage()
   /// Calls each CPU may still start: no schedule gives all calls to one of them.
   private var quotas: [Int] = []
 
@@ -30,11 +30,13 @@ package struct RandomExecution: Sendable {
   private var news = (features: 0, lines: 0)
   /// Calls that are not drawn but given, the last first.
   private var script: [Instruction] = []
+  /// Called before each line with the lines so far and that one, which has no stop yet.
+  var watcher: (@Sendable ([Instruction], Instruction) -> Void)?
   /// Steps of the checkpoint the program at hand went on from.
   private(set) var resumed = 0
-  /// Where one of the lines that reached something new ended, each as likely as any, and how many
-  /// lines the program had there; nil where none did.
-  private(set) var novelty: (run: Run, lines: Int)?
+  /// How many lines the program had after one of those that reached something new, each as likely
+  /// as any; nil where none did, or where an invariant was violated there.
+  private(set) var novelty: Int?
 
   /// Draws and executes one program with at most `calls` calls of its own, and its staged end.
   package mutating func execute(
@@ -75,13 +77,15 @@ package struct RandomExecution: Sendable {
         quotas[cpu.position] -= 1
         call = scripted(cpu) ?? generator.call(for: &recorder.run.machine, on: cpu, &callStream)
       }
+      watcher?(recorder.instructions, Instruction(cpu, call))
       let before = recorder.run.steps
       recorder.burst(Instruction(cpu, call), steps: burst, noting: &coverage)
       scheduler.note(executed: recorder.run.steps - before)
       if coverage.news.count > news.features {
         news = (coverage.news.count, news.lines + 1)
         if scheduleStream.oneIn(news.lines) {
-          novelty = (recorder.run, recorder.instructions.count)
+          let isClean = recorder.run.machine.verdict.count == 0
+          novelty = isClean ? recorder.instructions.count : nil
         }
       }
     }

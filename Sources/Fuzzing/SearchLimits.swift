@@ -8,8 +8,14 @@ package enum SearchLimits {
   package static let firstCalls = 8
   /// Programs of one protocol after which the longest may have one call more.
   package static let programsPerLength = 64
-  /// Distinct states a campaign counts; beyond them the count stays.
-  package static let states = 1 << 22
+  /// Shards of an epoch: that many workers at most are busy at a time.
+  package static let shards = 16
+  /// Programs of a shard in the first epochs, and in late ones: what a shard learns, others know
+  /// an epoch later.
+  package static let firstShardPrograms = 16
+  package static let lastShardPrograms = 512
+  /// Epochs after which a shard has twice as many programs.
+  package static let epochsPerDoubling = 8
   /// Programs one reduction may run before it keeps what it has.
   package static let reductionRuns = 5_000
   /// Lines up to which a reduction tries to drop every two of them together.
@@ -25,6 +31,8 @@ package enum SearchLimits {
 
   /// Checkpoints a campaign keeps, of all its protocols together.
   package static let checkpoints = 4096
+  /// Lines up to which a program is gone on with.
+  package static let checkpointLines = 512
   /// Calls a program that goes on from a checkpoint adds to it at most.
   package static let suffixCalls = 6
   /// Calls a program adds at most to those it interleaves in another way, and one more.
@@ -40,7 +48,9 @@ package enum SearchLimits {
   /// Name and value of each, for `list limits`.
   package static let all: [(name: String, value: Int)] = [
     ("programCalls", programCalls), ("firstCalls", firstCalls),
-    ("programsPerLength", programsPerLength), ("states", states),
+    ("programsPerLength", programsPerLength), ("shards", shards),
+    ("firstShardPrograms", firstShardPrograms), ("lastShardPrograms", lastShardPrograms),
+    ("epochsPerDoubling", epochsPerDoubling), ("checkpointLines", checkpointLines),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
     ("jointCalls", jointCalls), ("jointOrders", jointOrders), ("unexplained", unexplained),
     ("checkpoints", checkpoints), ("suffixCalls", suffixCalls), ("addedCalls", addedCalls),

@@ -13,7 +13,8 @@ package struct SelfTest: Sendable {
     package var shown: [Invariant] = []
     /// A program that shows something undeclared.
     package var undeclared: Finding?
-    /// Programs and atomic steps, staged ends included.
+    /// Programs until it was found, and atomic steps of their lines; where nothing was, all
+    /// programs, and all steps with those of the staged ends.
     package var executions = 0
     package var steps = 0
   }
@@ -41,20 +42,23 @@ package struct SelfTest: Sendable {
   package mutating func run(executions limit: Int) -> Outcome {
     var outcome = Outcome()
     while campaign.executions < limit, outcome.found == nil {
-      for finding in campaign.advance() {
+      for finding in campaign.advance(within: limit) where outcome.found == nil {
         let invariant = finding.violation.invariant
         if !outcome.shown.contains(invariant) { outcome.shown.append(invariant) }
         if declared.contains(invariant) {
-          if outcome.found == nil { outcome.found = finding.violation }
+          outcome.found = finding.violation
+          outcome.executions = finding.execution
+          outcome.steps = campaign.sightings[finding.sighting].firstStep
         } else if outcome.undeclared == nil {
           outcome.undeclared = finding
         }
       }
     }
     outcome.shown.sort { $0.rawValue < $1.rawValue }
-    (outcome.executions, outcome.steps) = (
-      campaign.executions, campaign.steps + campaign.endSteps
-    )
+    if outcome.found == nil {
+      outcome.executions = campaign.executions
+      outcome.steps = campaign.steps + campaign.endSteps
+    }
     return outcome
   }
 }

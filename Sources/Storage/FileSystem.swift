@@ -28,6 +28,7 @@ package struct FileSystem: Sendable {
   /// What can happen to a disk.
   package enum Effect: Sendable, CaseIterable {
     case open, read, write, sync, close, rename, remove, makeDirectory, list, status
+    case truncate, lock
   }
 
   /// Called before each effect; what it throws, the effect throws instead of happening.
@@ -56,6 +57,14 @@ package struct FileSystem: Sendable {
     }
   }
 
+  /// A disk on which some effects fail, counted from 1, as when it is full for a while.
+  package static func failing(in ordinals: ClosedRange<Int>, with errno: Int32) -> FileSystem {
+    let counter = Counter()
+    return FileSystem { _, _ throws(SystemFault) in
+      if ordinals.contains(counter.next()) { throw SystemFault(errno: errno) }
+    }
+  }
+
   private final class Counter: Sendable {
     private let value = Atomic(0)
     func next() -> Int { value.add(1, ordering: .relaxed).newValue }
@@ -78,6 +87,33 @@ extension FileSystem {
   func openForReading(_ path: String) throws(SystemFault) -> Int32 {
     try interpose(.open, path)
     return try checked { open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
+  }
+
+  /// Opens a file that must exist for writing at its end.
+  func openForAppending(_ path: String) throws(SystemFault) -> Int32 {
+    try interpose(.open, path)
+    return try checked { open(path, O_WRONLY | O_APPEND | O_CLOEXEC) }
+  }
+
+  /// Opens a file, creates it where it does not exist, and locks it until it is closed or the
+  /// process ends; nil where another process has locked it.
+  func lock(_ path: String) throws(SystemFault) -> Int32? {
+    try interpose(.lock, path)
+    let descriptor = try checked { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
+    do throws(SystemFault) {
+      _ = try checked { flock(descriptor, LOCK_EX | LOCK_NB) }
+      return descriptor
+    } catch {
+      _ = Foundation.close(descriptor)
+      guard error.errno == EWOULDBLOCK else { throw error }
+      return nil
+    }
+  }
+
+  /// Cuts a file off.
+  func truncate(_ descriptor: Int32, _ path: String, bytes: Int) throws(SystemFault) {
+    try interpose(.truncate, path)
+    _ = try checked { ftruncate(descriptor, off_t(bytes)) }
   }
 
   /// Reads at most `limit` bytes from where the file stands.

@@ -14,6 +14,7 @@ extension Main {
     VerifyCommand.self,
     ExplainCommand.self,
     ExportCommand.self,
+    ReportCommand.self,
     SelfTestCommand.self,
     DiffCommand.self,
     CorpusCommand.self,

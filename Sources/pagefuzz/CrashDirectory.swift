@@ -23,10 +23,19 @@ struct CrashDirectory {
   /// Reads a directory and makes sure that it can be written to.
   ///
   /// What cannot be used is reported and left alone.
-  init(_ path: String) throws(StorageError) {
-    directory = ProgramDirectory(path)
+  init(_ path: String, in fileSystem: FileSystem = .real) throws(StorageError) {
+    let directory = ProgramDirectory(path, in: fileSystem)
     try directory.prepare()
     try directory.probe()
+    try self.init(directory)
+  }
+
+  /// Reads a directory that is not to be written to.
+  init(reading path: String) throws(StorageError) { try self.init(ProgramDirectory(path)) }
+
+  private init(_ directory: ProgramDirectory) throws(StorageError) {
+    self.directory = directory
+    let path = directory.path
     let contents = try directory.read()
     var known: [Entry] = []
     var unfinished: [(finding: Finding, name: String)] = []
@@ -52,9 +61,24 @@ struct CrashDirectory {
 
   /// Saves a finding under the name of what it shows, and returns that name.
   func save(_ finding: Finding) throws(StorageError) -> String {
-    let name = Self.name(base: finding.program.variant.base.name, finding.identity)
-    try directory.save(finding.text(file: name), as: name)
+    let name = Self.name(of: finding)
+    try save(finding.text(file: name), as: name)
     return name
+  }
+
+  /// The name of the file that shows what a finding shows.
+  static func name(of finding: Finding) -> String {
+    name(base: finding.program.variant.base.name, finding.identity)
+  }
+
+  /// Saves a text under a name.
+  func save(_ text: String, as name: String) throws(StorageError) {
+    try directory.save(text, as: name)
+  }
+
+  /// Whether a file has a name.
+  func has(_ name: String) -> Bool {
+    ((try? directory.programNames()) ?? []).contains(name)
   }
 
   func remove(_ name: String) throws(StorageError) { try directory.remove(name) }
@@ -66,6 +90,11 @@ struct CrashDirectory {
   func path(of sighting: Campaign.Sighting) -> String {
     let entry = known.first { $0.base == sighting.base && $0.pattern.matches(sighting.identity) }
     return path(of: entry?.name ?? Self.name(base: sighting.base, sighting.identity))
+  }
+
+  /// What the file that shows a sighting says; nil where it cannot be read.
+  func text(of sighting: Campaign.Sighting) -> String? {
+    (try? ProgramFiles.read(path(of: sighting))).map { String(decoding: $0, as: UTF8.self) }
   }
 
   private static func name(base: String, _ identity: Identity) -> String {

@@ -32,51 +32,26 @@ enum EngineTrap {
   static func blame(_ path: String?) {
     let place = path.map { "\($0): " } ?? ""
     let text = "\(Main.program.name): \(place)\(report); please report this input\n"
-    execution.store(0, ordering: .relaxed)
     let new = UInt(bitPattern: strdup(text))
     let old = message.exchange(new, ordering: .sequentiallyConsistent)
     free(UnsafeMutableRawPointer(bitPattern: old))
   }
 
-  private static let report = "the engine trapped"
-  private static let seed = Atomic<UInt64>(0)
-  /// Zero while nothing but a path is worked on.
-  private static let execution = Atomic<UInt64>(0)
-
-  /// The execution of a campaign that is worked on from now: two stores, for there are many.
-  static func blame(seed newSeed: UInt64, execution number: Int) {
-    seed.store(newSeed, ordering: .relaxed)
-    execution.store(UInt64(number), ordering: .relaxed)
+  /// Somebody else tells what happened.
+  static var isQuiet: Bool {
+    get { quiet.load(ordering: .relaxed) }
+    set { quiet.store(newValue, ordering: .relaxed) }
   }
+  private static let quiet = Atomic<Bool>(false)
+
+  private static let report = "the engine trapped"
 
   private static func end() {
-    let number = execution.load(ordering: .relaxed)
-    if number > 0 {
-      write("pagefuzz: the engine trapped; run it again: fuzz --seed ")
-      write(seed.load(ordering: .relaxed))
-      write(" --executions ")
-      write(number)
-      write(", with the same protocols; please report this\n")
-    } else {
-      let address = message.load(ordering: .sequentiallyConsistent)
-      if let text = UnsafePointer<CChar>(bitPattern: address) {
-        _ = Foundation.write(STDERR_FILENO, text, strlen(text))
-      }
+    if quiet.load(ordering: .relaxed) { _exit(ExitStatus.engineTrap.rawValue) }
+    let address = message.load(ordering: .sequentiallyConsistent)
+    if let text = UnsafePointer<CChar>(bitPattern: address) {
+      _ = Foundation.write(STDERR_FILENO, text, strlen(text))
     }
     _exit(ExitStatus.engineTrap.rawValue)
-  }
-
-  private static func write(_ text: StaticString) {
-    _ = Foundation.write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
-  }
-
-  private static func write(_ number: UInt64) {
-    var divisor: UInt64 = 1
-    while number / divisor >= 10 { divisor *= 10 }
-    while divisor > 0 {
-      var digit = UInt8(ascii: "0") + UInt8(number / divisor % 10)
-      _ = Foundation.write(STDERR_FILENO, &digit, 1)
-      divisor /= 10
-    }
   }
 }

@@ -20,6 +20,12 @@ enum FuzzCommand: Command {
   static let crashes = Option("crashes", .directory, "where findings are kept [crashes]")
   static let corpus = Option(
     "corpus", .directory, "where to keep the fewest programs that reach all it reached")
+  static let workers = Option(
+    "workers", .number(1...64), "how many processes execute programs [one a processor]")
+  static let state = Option(
+    "state", .directory,
+    "where the campaign is kept [.pagefuzz, where it is to resume or has 1h]")
+  static let resume = Option("resume", "go on with the campaign that is kept")
   static let failOn = Option(
     "fail-on", .choice(["new", "any"]), "which violations end it with status 1 [new]")
 
@@ -31,19 +37,67 @@ enum FuzzCommand: Command {
     the same bug.  Protocols take turns; a third of the programs run on the protocol as released,
     the others with all or some of its known bugs repaired, so that these hide nothing.
 
-    The same seed and number of executions find the same: only times differ.
+    The same seed and number of executions find the same, with any number of workers, however
+    often the campaign was killed and resumed: only times differ.  A program that the engine itself
+    does not survive is saved too, and left out.
     """
   static let options = [
-    `protocol`, time, executions, seed, search, corpus, crashes, failOn, Option.format,
-    Option.quiet,
+    `protocol`, time, executions, seed, search, workers, state, resume, corpus, crashes, failOn,
+    Option.format, Option.quiet,
   ]
   static let examples = [
     Example("pagefuzz fuzz", "every protocol, 60 seconds"),
     Example("pagefuzz fuzz --protocol v6.1 --time 8h --crashes night", "a night"),
+    Example("pagefuzz fuzz --resume --time 8h --crashes night", "and the next"),
     Example("pagefuzz fuzz --protocol v6.18+repaired --executions 100000 --seed 7", "the same"),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    let wish = try wish(arguments)
+    let limit = arguments.count(executions)
+    var store = try statePath(arguments).map { try StateDirectory($0, in: Fault.disk) }
+    defer { store?.close() }
+    let contents = try store?.read()
+    if contents != nil, let store, !arguments.has(resume) {
+      throw CommandFailure(
+        .usage,
+        "fuzz: \(store.path) has a campaign; go on with it by --resume, "
+          + "or choose another directory with --state")
+    }
+    let directory = try CrashDirectory(arguments[crashes] ?? "crashes", in: Fault.disk)
+    let kept = try arguments[corpus].map { try CorpusDirectory($0) }
+    var about: CampaignText
+    var campaign: Campaign
+    if let contents, let found = store {
+      about = try agreed(contents.about, arguments, wish, found)
+      campaign = try about.campaign(contents, found.path)
+      try store?.resume()
+      if contents.isTorn { Diagnostics.report("\(found.path): the last epoch was torn; dropped") }
+    } else {
+      about = CampaignText(wish, executions: limit)
+      about.options.known = directory.known.map(\.known)
+      about.options.keepsCorpus = kept != nil
+      campaign = Campaign(about.options)
+      if arguments.has(resume), let store {
+        Diagnostics.report("\(store.path) has no campaign; beginning one")
+      }
+      try store?.begin(about: about.text)
+    }
+    let most = limit ?? about.executions
+    let span = arguments.duration(time) ?? (most == nil ? TimeSpan(seconds: 60) : nil)
+    let crew = arguments.count(workers) ?? ProcessInfo.processInfo.activeProcessorCount
+    let session = FuzzSession(
+      campaign, about, isResumed: contents != nil, workers: crew, store, directory, kept,
+      FuzzReport(isJSON: arguments.isJSON, isQuiet: arguments.has(.quiet)))
+    Interruption.listen()
+    try session.run(executions: most ?? .max, seconds: span.map { Double($0.seconds) })
+    return session.status(failsOnAny: arguments[failOn] == "any")
+  }
+}
+
+extension FuzzCommand {
+  /// What the command line says the search is to be.
+  private static func wish(_ arguments: ParsedArguments) throws -> Campaign.Options {
     var options = Campaign.Options(try arguments.all(`protocol`).map(VariantOption.parse))
     if options.variants.isEmpty { options.variants = Protocol.all.map { Variant($0) } }
     if let number = arguments.number(seed) { options.seed = number }
@@ -54,96 +108,41 @@ enum FuzzCommand: Command {
       }
       options.search = search
     }
-    let directory = try CrashDirectory(arguments[crashes] ?? "crashes")
-    options.known = directory.known.map(\.known)
-    let kept = try arguments[corpus].map { try CorpusDirectory($0) }
-    options.keepsCorpus = kept != nil
-    let limit = arguments.count(executions)
-    let span = arguments.duration(time) ?? (limit == nil ? TimeSpan(seconds: 60) : nil)
-    var session = FuzzSession(
-      Campaign(options), directory, kept,
-      FuzzReport(isJSON: arguments.isJSON, isQuiet: arguments.has(.quiet)))
-    Interruption.listen()
-    try session.run(executions: limit ?? .max, seconds: span.map { Double($0.seconds) })
-    if let status = Interruption.status { return status }
-    return session.status(failsOnAny: arguments[failOn] == "any")
-  }
-}
-
-/// A campaign with a clock, a disk and somebody who watches.
-private struct FuzzSession {
-  private var campaign: Campaign
-  private let directory: CrashDirectory
-  private let corpus: CorpusDirectory?
-  private var report: FuzzReport
-  private let clock = Stopwatch()
-
-  init(
-    _ campaign: Campaign, _ directory: CrashDirectory, _ corpus: CorpusDirectory?,
-    _ report: FuzzReport
-  ) {
-    (self.campaign, self.directory, self.corpus) = (campaign, directory, corpus)
-    self.report = report
+    return options
   }
 
-  mutating func run(executions limit: Int, seconds: Double?) throws {
-    try report.begin(campaign, directory)
-    // What an earlier campaign was killed over is not searched for again: it is minimized now.
-    for (finding, name) in directory.unfinished {
-      let minimized = finding.minimized()
-      let newName = try directory.save(minimized)
-      if newName != name { try directory.remove(name) }
+  /// Where the campaign is kept; nil where it is not.
+  private static func statePath(_ arguments: ParsedArguments) -> String? {
+    let isLong = (arguments.duration(time)?.seconds ?? 0) >= 3600
+    return arguments[state] ?? (isLong || arguments.has(resume) ? ".pagefuzz" : nil)
+  }
+
+  /// What a kept campaign is about; options that say something else are refused.
+  private static func agreed(
+    _ text: String, _ arguments: ParsedArguments, _ wish: Campaign.Options,
+    _ store: StateDirectory
+  ) throws -> CampaignText {
+    let kept: CampaignText
+    do throws(CampaignText.Mismatch) { kept = try CampaignText(text) } catch {
+      throw StateDirectory.damaged(store.path, error.reason)
     }
-    var nextLook = 0.0
-    while campaign.executions < limit, Interruption.status == nil {
-      let now = clock.wallSeconds
-      if let seconds, now >= seconds { break }
-      if now >= nextLook {
-        report.show(campaign, clock)
-        nextLook = now + FuzzReport.interval
-      }
-      EngineTrap.blame(seed: campaign.options.seed, execution: campaign.executions + 1)
-      for finding in campaign.advance() { try save(finding) }
+    var differences: [String] = []
+    if arguments.has(seed), wish.seed != kept.options.seed {
+      differences.append("--seed \(kept.options.seed)")
     }
-    EngineTrap.blame(nil)
-    if let corpus {
-      let chosen = campaign.corpus.distilled(limit: SearchLimits.corpusPrograms)
-      try corpus.save(chosen.map(\.program))
-      report.corpusPrograms = chosen.count
+    if arguments.has(search), wish.search != kept.options.search {
+      differences.append("--search \(kept.options.search.name)")
     }
-    try report.end(campaign, directory, clock)
-  }
-
-  /// Saves a finding as it is, then as small as it gets, under the name of what it shows.
-  private mutating func save(_ finding: Finding) throws {
-    let raw = try directory.save(finding)
-    report.cpuSeconds[finding.sighting] = clock.cpuSeconds
-    guard let minimized = campaign.minimize(finding) else {
-      try directory.remove(raw)
-      return
+    if arguments.has(`protocol`), wish.variants != kept.options.variants {
+      differences += kept.options.variants.map { "--protocol '\($0.name)'" }
     }
-    let name = try directory.save(minimized)
-    if name != raw { try directory.remove(raw) }
-    try report.tell(minimized, directory.path(of: name), campaign)
-  }
-
-  func status(failsOnAny: Bool) -> ExitStatus {
-    let isFound = failsOnAny ? campaign.violating > 0 : report.hasNews
-    return isFound ? .found : .success
-  }
-}
-
-/// How long a campaign has run, for the person who waits and for the processor.
-struct Stopwatch {
-  private let start = Self.read(CLOCK_MONOTONIC)
-  private let startCPU = Self.read(CLOCK_PROCESS_CPUTIME_ID)
-
-  var wallSeconds: Double { Self.read(CLOCK_MONOTONIC) - start }
-  var cpuSeconds: Double { Self.read(CLOCK_PROCESS_CPUTIME_ID) - startCPU }
-
-  private static func read(_ clock: clockid_t) -> Double {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    if arguments.has(corpus), !kept.options.keepsCorpus { differences.append("without --corpus") }
+    guard differences.isEmpty else {
+      throw CommandFailure(
+        .usage,
+        "fuzz: the campaign in \(store.path) was begun \(differences.joined(separator: " "))"
+          + "; say the same or nothing, or choose another directory with --state")
+    }
+    return kept
   }
 }

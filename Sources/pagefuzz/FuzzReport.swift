@@ -8,19 +8,16 @@ import Storage
 
 /// What a campaign tells while it runs and at its end, as text or as JSON.
 struct FuzzReport {
-  /// Seconds between two looks at the status line.
-  static let interval = 0.2
+  /// Seconds between two looks at the status.
+  static let interval = 0.5
 
   /// When each sighting was made, in seconds of the processor.
   var cpuSeconds: [Int: Double] = [:]
   /// Programs kept for what they reach.
   var corpusPrograms = 0
-  /// Something new was saved.
-  private(set) var hasNews = false
-
   private let isJSON: Bool
   private var progress: Progress
-  private var minimized: [Int: Bool] = [:]
+  private var nextLook = 0.0
 
   init(isJSON: Bool, isQuiet: Bool) {
     self.isJSON = isJSON
@@ -35,23 +32,42 @@ struct FuzzReport {
       "seed \(campaign.options.seed), protocols \(protocols), \(known) known findings")
   }
 
-  /// Replaces the status line.
-  mutating func show(_ campaign: Campaign, _ clock: Stopwatch) {
-    let (cpu, wall) = (clock.cpuSeconds, clock.wallSeconds)
-    let rate = cpu > 0 ? Double(campaign.steps + campaign.endSteps) / cpu / 1e6 : 0
-    let new = campaign.sightings.count { !$0.isKnown && $0.programs > 0 }
-    let coverage = campaign.coverage
-    progress.show(
-      "\(Int(wall))s  \(campaign.executions) programs  \(Decimals.two(rate))M steps/s  "
-        + "\(coverage.features) features  \(coverage.states) states  "
-        + "\(campaign.violating) violating  \(new) new")
+  /// Replaces the status, now and then.
+  mutating func show(_ wall: Double, _ screen: () -> [String]) {
+    guard progress.isShown, wall >= nextLook else { return }
+    nextLook = wall + Self.interval
+    progress.show(screen())
+  }
+
+  /// Removes the status, before anything else is printed.
+  mutating func clear() { progress.clear() }
+
+  /// Tells a program that the engine did not survive.
+  mutating func tellLoss(_ loss: Losses.Loss, _ path: String) throws {
+    progress.clear()
+    guard !isJSON else {
+      let line: JSONText = [
+        "engine": .string(loss.death.rawValue), "execution": .count(loss.execution),
+        "program": .string(path),
+      ]
+      return try Output.line(line)
+    }
+    try Output.line("")
+    try Output.line("\(Style.red("engine")) \(path)")
+    try Output.line("  a worker died (\(loss.death.rawValue)) in execution \(loss.execution)")
+  }
+
+  /// Prints what could not be saved, so that it is not lost.
+  func lose(_ unsaved: [String: String]) throws {
+    for (name, text) in unsaved.sorted(by: { $0.key < $1.key }) {
+      Diagnostics.report("\(name) could not be saved; this is it:")
+      Diagnostics.print(text)
+    }
   }
 
   /// Tells a finding the moment it is saved.
   mutating func tell(_ finding: Finding, _ path: String, _ campaign: Campaign) throws {
     progress.clear()
-    hasNews = true
-    minimized[finding.sighting] = finding.isMinimized
     let sighting = campaign.sightings[finding.sighting]
     guard !isJSON else {
       return try Output.line(violation(sighting, finding.sighting, path))
@@ -73,10 +89,9 @@ struct FuzzReport {
 
   /// The summary, which is the last line of JSON.
   mutating func end(
-    _ campaign: Campaign, _ directory: CrashDirectory, _ clock: Stopwatch
+    _ campaign: Campaign, _ directory: CrashDirectory, wall: Double, cpu: Double
   ) throws {
     progress.clear()
-    let (cpu, wall) = (clock.cpuSeconds, clock.wallSeconds)
     guard !isJSON else {
       return try Output.line(summary(campaign, directory, cpu, wall))
     }
@@ -133,7 +148,7 @@ struct FuzzReport {
       "firstStep": .count(sighting.firstStep),
       "cpuSeconds": cpuSeconds[position].map { .seconds($0) } ?? .null,
       "program": .string(path),
-      "minimized": .boolean(sighting.isKnown || minimized[position] ?? false),
+      "minimized": .boolean(sighting.isKnown || sighting.isMinimized),
       "programs": .count(sighting.programs),
     ]
   }

@@ -14,7 +14,9 @@ enum Main {
 
   static func main() {
     EngineTrap.watch()
-    exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    let words = Array(CommandLine.arguments.dropFirst())
+    if words == [Worker.name] { Worker.run() }
+    exit(run(words).rawValue)
   }
 
   /// Runs one command line; everything that goes wrong becomes a message and a status.

@@ -45,11 +45,11 @@ enum Diagnostics {
   }
 }
 
-/// One line on standard error that is written over, while somebody watches.
+/// Lines on standard error that are written over, while somebody watches.
 struct Progress {
   /// Standard error is a terminal that can move its cursor, and nobody asked for silence.
-  private let isShown: Bool
-  private var width = 0
+  let isShown: Bool
+  private var shown: [String] = []
 
   init(isQuiet: Bool) {
     let terminal = ProcessInfo.processInfo.environment["TERM"] ?? "dumb"
@@ -57,18 +57,35 @@ struct Progress {
   }
 
   /// Replaces the line.
-  mutating func show(_ text: String) {
+  mutating func show(_ text: String) { show([text]) }
+
+  /// Replaces the lines by as much of others as the terminal has room for now.
+  mutating func show(_ lines: [String]) {
     guard isShown else { return }
-    let padding = String(repeating: " ", count: max(0, width - text.count))
-    Diagnostics.write("\r\(text)\(padding)")
-    width = text.count
+    let (columns, rows) = Self.size
+    let erasure = erasure(columns)
+    shown = lines.prefix(max(1, rows - 1)).map { String($0.prefix(columns - 1)) }
+    Diagnostics.write(erasure + shown.joined(separator: "\n"))
   }
 
-  /// Removes the line, before anything else is printed.
+  /// Removes the lines, before anything else is printed.
   mutating func clear() {
-    guard isShown, width > 0 else { return }
-    Diagnostics.write("\r" + String(repeating: " ", count: width) + "\r")
-    width = 0
+    guard isShown, !shown.isEmpty else { return }
+    Diagnostics.write(erasure(Self.size.columns))
+    shown = []
+  }
+
+  /// A terminal that became narrower has wrapped what was shown.
+  private func erasure(_ columns: Int) -> String {
+    let rows = shown.reduce(0) { $0 + max(1, ($1.count + columns - 1) / columns) }
+    return "\r" + (rows > 1 ? "\u{1b}[\(rows - 1)A" : "") + "\u{1b}[J"
+  }
+
+  private static var size: (columns: Int, rows: Int) {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1, size.ws_row > 1
+    else { return (80, 24) }
+    return (Int(size.ws_col), Int(size.ws_row))
   }
 }
 

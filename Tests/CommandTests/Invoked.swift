@@ -10,9 +10,20 @@ struct Invoked {
 
   /// Runs the `pagefuzz` that was built with these tests; a signal may ask it to end.
   static func pagefuzz(
-    _ arguments: [String], signal: (number: Int32, after: TimeInterval)? = nil
+    _ arguments: [String], environment: [String: String] = [:],
+    signal: (number: Int32, after: TimeInterval)? = nil
   ) throws -> Invoked {
-    try run(executable: pagefuzzURL, arguments, "", signal)
+    try run(executable: pagefuzzURL, arguments, "", signal, environment)
+  }
+
+  /// Starts a `pagefuzz` that nobody waits for.
+  static func start(_ arguments: [String]) throws -> Process {
+    let process = Process()
+    process.executableURL = pagefuzzURL
+    process.arguments = arguments
+    (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+    try process.run()
+    return process
   }
 
   /// Runs a program from the search path; nil where it is not installed.
@@ -33,7 +44,7 @@ struct Invoked {
 
   private static func run(
     executable: URL, _ arguments: [String], _ input: String,
-    _ signal: (number: Int32, after: TimeInterval)?
+    _ signal: (number: Int32, after: TimeInterval)?, _ environment: [String: String] = [:]
   ) throws -> Invoked {
     let scratch = try Scratch()
     for name in ["input", "output", "errors"] { try scratch.write("", to: name) }
@@ -41,6 +52,9 @@ struct Invoked {
     let process = Process()
     process.executableURL = executable
     process.arguments = arguments
+    if !environment.isEmpty {
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    }
     process.standardInput = FileHandle(forReadingAtPath: scratch.path("input"))
     process.standardOutput = FileHandle(forWritingAtPath: scratch.path("output"))
     process.standardError = FileHandle(forWritingAtPath: scratch.path("errors"))

@@ -14,7 +14,7 @@ struct Driven {
   init(_ options: Campaign.Options, executions: Int) {
     campaign = Campaign(options)
     while campaign.executions < executions {
-      for finding in campaign.advance() {
+      for finding in campaign.advance(within: executions) {
         if let minimized = campaign.minimize(finding) { findings.append(minimized) }
       }
     }

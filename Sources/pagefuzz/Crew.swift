@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Foundation
+import Fuzzing
+import Programs
+import Storage
+
+/// The workers of a campaign: processes that take one job after another and may die of it.
+struct Crew {
+  /// One thing a worker is asked to do.
+  enum Job {
+    case run(Shard)
+    case minimize(String)
+    case probe(String)
+
+    fileprivate var order: Order {
+      switch self {
+      case .run(let shard): .run(shard)
+      case .minimize(let text): .minimize(text)
+      case .probe(let text): .probe(text)
+      }
+    }
+
+    /// Seconds of the processor without a sign of life after which it hangs.
+    fileprivate var patience: Double {
+      switch self {
+      case .run, .probe: Crew.patience
+      case .minimize: 60 * Crew.patience
+      }
+    }
+  }
+
+  /// How the engine died.
+  enum Death: String {
+    /// Of itself: a trap, an abort, a report of a sanitizer.
+    case trap
+    /// By us, for it did not come to an end.
+    case hang
+    /// By somebody else: the system, out of memory.
+    case kill
+  }
+
+  private struct Member {
+    var child: ChildProcess
+    /// It has the campaign, as it is now.
+    var isBegun = false
+    var job: Int?
+    /// The last sign of life, and the processor time it had used by then.
+    var sign = (number: 0, cpuSeconds: 0.0)
+  }
+
+  private var members: [Member] = []
+  private let size: Int
+  private var endedSeconds = 0.0
+  /// Deaths since the last reply.
+  private var deathsInRow = 0
+  private static let mostDeathsInRow = 100
+  /// A test does not wait that long for a hang.
+  private static let patience = Fault.given == nil ? 20.0 : 1.0
+
+  /// A crew of so many, which starts with the first job.
+  init(workers: Int) {
+    size = workers
+    // Who writes to a worker that died learns it from the write.
+    signal(SIGPIPE, SIG_IGN)
+  }
+
+  /// Seconds of the processor that all members have used.
+  var cpuSeconds: Double { members.reduce(endedSeconds) { $0 + $1.child.cpuSeconds } }
+  /// How many work at a time.
+  var count: Int { size }
+  /// Those that are there now.
+  var processes: [pid_t] { members.map(\.child.identifier) }
+
+  /// Members that have the campaign merge an epoch; others will be given it as it is then.
+  mutating func merge(_ record: EpochRecord) {
+    let order = Order.merge(record.bytes).bytes
+    for position in members.indices.reversed() where members[position].isBegun {
+      if !members[position].child.send(order) { bury(position, killing: true) }
+    }
+  }
+
+  /// Ends all members.
+  mutating func end() {
+    for position in members.indices.reversed() { bury(position, killing: true) }
+  }
+
+  @discardableResult
+  private mutating func bury(_ position: Int, killing: Bool) -> ChildProcess.End {
+    let (end, seconds) = members[position].child.end(killing: killing)
+    endedSeconds += seconds
+    members.remove(at: position)
+    return end
+  }
+
+  /// Has jobs done, in any order; false where somebody asked us to end.
+  ///
+  /// `beginning` gives the campaign to members that need it and do not have it; nil where no job
+  /// is about it.  Where a worker dies of a job, `whenDead` says with which job to go on instead;
+  /// nil gives up.
+  mutating func perform(
+    _ jobs: [Job], _ beginning: (() -> Order)?,
+    whenDone: (Int, Reply) throws -> Void,
+    whenDead: (Int, Death, Announced) throws -> Job?,
+    whenIdle: (Crew) throws -> Void = { _ in }
+  ) throws -> Bool {
+    var jobs = jobs
+    var queue = Array(jobs.indices.reversed())
+    var encoded: [UInt8]?
+    while !queue.isEmpty || members.contains(where: { $0.job != nil }) {
+      guard Interruption.status == nil else {
+        end()
+        return false
+      }
+      while members.count < min(size, queue.count + members.count { $0.job != nil }) {
+        members.append(Member(child: try ChildProcess(arguments: [Worker.name])))
+      }
+      for position in members.indices where members[position].job == nil {
+        guard let job = queue.popLast() else { break }
+        if let beginning, !members[position].isBegun {
+          let order = encoded ?? beginning().bytes
+          encoded = order
+          _ = members[position].child.send(order)
+          members[position].isBegun = true
+        }
+        members[position].job = job
+        members[position].sign = (0, members[position].child.cpuSeconds)
+        // One that is gone is noticed by its silence.
+        _ = members[position].child.send(jobs[job].order.bytes)
+      }
+      for (position, isHung) in waitForReplies(jobs).reversed() {
+        if !isHung, let blocks = members[position].child.receive() {
+          for block in blocks {
+            guard let job = members[position].job else { continue }
+            guard let reply = try? Reply(block) else {
+              throw CommandFailure(
+                .engineTrap, "fuzz: nobody understands a worker's reply; please report this")
+            }
+            members[position].job = nil
+            deathsInRow = 0
+            try whenDone(job, reply)
+          }
+        } else if let (job, death, announced) = try bury(position, isHung, jobs) {
+          guard let other = try whenDead(job, death, announced) else { continue }
+          jobs[job] = other
+          queue.append(job)
+        }
+      }
+      try whenIdle(self)
+    }
+    return true
+  }
+
+  /// What a worker said it was at when it died.
+  struct Announced {
+    var execution: Int
+    var text: String
+  }
+
+  /// Members that have something to say, are gone, or hang.
+  private mutating func waitForReplies(_ jobs: [Job]) -> [(position: Int, isHung: Bool)] {
+    var polled = members.map { pollfd(fd: $0.child.replies, events: Int16(POLLIN), revents: 0) }
+    _ = poll(&polled, nfds_t(polled.count), 100)
+    var found: [(position: Int, isHung: Bool)] = []
+    for position in members.indices {
+      if polled[position].revents != 0 {
+        found.append((position, false))
+      } else if let job = members[position].job {
+        let number = members[position].child.announcement.number
+        let seconds = members[position].child.cpuSeconds
+        if number != members[position].sign.number {
+          members[position].sign = (number, seconds)
+        } else if seconds - members[position].sign.cpuSeconds > jobs[job].patience {
+          found.append((position, true))
+        }
+      }
+    }
+    return found
+  }
+
+  private mutating func bury(
+    _ position: Int, _ isHung: Bool, _ jobs: [Job]
+  ) throws -> (job: Int, death: Death, announced: Announced)? {
+    let member = members[position]
+    let announced = Announced(
+      execution: member.child.announcement.number, text: member.child.announcement.text)
+    let end = bury(position, killing: isHung)
+    guard let job = member.job else { return nil }
+    if case .probe = jobs[job] {} else { deathsInRow += 1 }
+    guard deathsInRow < Self.mostDeathsInRow else {
+      throw CommandFailure(
+        .engineTrap, "fuzz: workers die of whatever they do (\(end)); please report this")
+    }
+    let death: Death = isHung ? .hang : end == .killed(SIGKILL) ? .kill : .trap
+    return (job, death, announced)
+  }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+
+import Foundation
+import PageLifecycle
+import Programs
+import Storage
+
+/// A wish of a test: that workers die in every program that calls an operation, or in one
+/// execution; that the disk is full for a while.
+struct Fault: Sendable {
+  /// `PAGEFUZZ_FAULT=trap:munmap`, `hang:munmap`, `kill@100`.
+  static let given = ProcessInfo.processInfo.environment["PAGEFUZZ_FAULT"].flatMap(Fault.init)
+
+  private var kind: String
+  private var operation: Procedure?
+  private var execution: Int?
+
+  private init?(_ text: String) {
+    let parts = text.split(whereSeparator: { ":@".contains($0) }).map(String.init)
+    guard parts.count == 2 else { return nil }
+    kind = parts[0]
+    operation = Vocabulary.operation(named: parts[1])
+    execution = Int(parts[1])
+  }
+
+  /// Dies where the wish says so.
+  func strike(_ lines: ArraySlice<Instruction>, _ number: Int) {
+    let isMeant =
+      number == execution
+      || lines.contains { $0.call != nil && $0.call?.operation == operation }
+    guard isMeant else { return }
+    switch kind {
+    case "hang": while getppid() > 0 {}
+    case "kill": kill(getpid(), SIGKILL)
+    default: abort()
+    }
+  }
+
+  /// The disk as it is, or as `PAGEFUZZ_DISK=28@40-60` wishes: the effects of these numbers fail
+  /// with this error.
+  static let disk: FileSystem = {
+    let wish = ProcessInfo.processInfo.environment["PAGEFUZZ_DISK"] ?? ""
+    let numbers = wish.split { !$0.isNumber }.compactMap { Int($0) }
+    guard numbers.count == 3, numbers[1] <= numbers[2] else { return .real }
+    return .failing(in: numbers[1]...numbers[2], with: Int32(numbers[0]))
+  }()
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Fuzzing
+import PageLifecycle
+import Programs
+import Storage
+
+/// `report`: one page about a campaign, which needs nothing beside itself.
+enum ReportCommand: Command {
+  static let crashes = Option("crashes", .directory, "where its findings are kept [crashes]")
+
+  static let name = "report"
+  static let summary = "one HTML page about a campaign that is kept"
+  static let discussion = """
+    Prints a page that needs nothing beside itself: what the campaign is about, how far it came,
+    what it found, with the programs, and how what it reached grew.  The campaign may be running.
+    """
+  static let options = [crashes]
+  static let operands = [Operand(.directory, named: "STATE", "the directory it is kept in")]
+  static let examples = [
+    Example("pagefuzz report .pagefuzz > night.html", "what the night has brought")
+  ]
+
+  static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    let path = arguments.operands[0]
+    guard let contents = try StateDirectory.contents(of: path) else {
+      throw StorageError(
+        .missing, path: path, operation: "report", reason: "no campaign is kept there",
+        remedy: "name the directory that fuzz was given as --state")
+    }
+    let about: CampaignText
+    do throws(CampaignText.Mismatch) { about = try CampaignText(contents.about) } catch {
+      throw StateDirectory.damaged(path, error.reason)
+    }
+    let campaign = try about.campaign(contents, path)
+    let plot = (try? ProgramFiles.read(Path.join(path, "plot_data"))) ?? []
+    let page = CampaignPage(
+      campaign: campaign, directory: try CrashDirectory(reading: arguments[crashes] ?? "crashes"),
+      plot: Plot(String(decoding: plot, as: UTF8.self)))
+    try Output.write(page.text)
+    return .success
+  }
+}
+
+/// The page.
+private struct CampaignPage {
+  var campaign: Campaign
+  var directory: CrashDirectory
+  var plot: Plot
+
+  var text: String {
+    """
+    <!doctype html>
+    <html lang="en"><head><meta charset="utf-8"><title>pagefuzz campaign</title>
+    <style>
+    body { font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }
+    table { border-collapse: collapse } td, th { text-align: left; padding: .15em 1.2em .15em 0 }
+    td { vertical-align: top } pre { background: #f4f4f4; padding: .6em; overflow: auto }
+    svg { background: #f4f4f4 } .new { color: #b00020; font-weight: 600 }
+    @media (prefers-color-scheme: dark) {
+    body { background: #161616; color: #ddd } pre, svg { background: #262626 } }
+    </style></head><body>
+    <h1>pagefuzz campaign</h1>
+    \(table(facts))
+    <h2>What it reached</h2>
+    \(plot.svg)
+    <h2>What it found</h2>
+    \(findings)
+    </body></html>
+
+    """
+  }
+
+  private var facts: [(String, String)] {
+    let coverage = campaign.coverage
+    let kinds = zip(Coverage.Kind.allCases, coverage.counts).map { kind, count in
+      ("features: \(kind.name)", "\(count) of \(kind.capacity)")
+    }
+    return [
+      ("protocols", campaign.options.variants.map(\.name).joined(separator: ", ")),
+      ("seed", "\(campaign.options.seed)"), ("programs", "\(campaign.executions)"),
+      ("steps", "\(campaign.steps), and \(campaign.endSteps) of staged ends"),
+      ("states", "about \(coverage.states)"),
+    ] + kinds + [
+      ("to go on from", "\(campaign.checkpoints) programs"),
+      ("last new feature", "in program \(campaign.lastDiscovery)"),
+      ("violating", "\(campaign.violating) programs"),
+    ]
+  }
+
+  private func table(_ rows: [(String, String)]) -> String {
+    let lines = rows.map { "<tr><th>\(Self.escaped($0))</th><td>\(Self.escaped($1))</td></tr>" }
+    return "<table>\n\(lines.joined(separator: "\n"))\n</table>"
+  }
+
+  private var findings: String {
+    let all = campaign.sightings.filter { $0.programs > 0 }
+    guard !all.isEmpty else { return "<p>No invariant was violated.</p>" }
+    let ordered = all.filter { !$0.isKnown } + all.filter(\.isKnown)
+    return ordered.map(section).joined(separator: "\n")
+  }
+
+  private func section(_ sighting: Campaign.Sighting) -> String {
+    let word = sighting.isKnown ? "known" : "<span class=\"new\">new</span>"
+    let title = Self.escaped("\(sighting.base): \(sighting.identity)")
+    let program = directory.text(of: sighting).map { "<pre>\(Self.escaped($0))</pre>" } ?? ""
+    return """
+      <details\(sighting.isKnown ? "" : " open")><summary>\(word) \(title)</summary>
+      <p>\(Self.escaped(sighting.identity.invariant.statement)) Violated in
+      \(Self.escaped("\(sighting.place)")), by \(sighting.programs) programs, first in
+      \(sighting.firstExecution).</p>
+      \(program)</details>
+      """
+  }
+
+  private static func escaped(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+  }
+}
+
+/// How features and violations grew, from `plot_data`.
+private struct Plot {
+  private var rows: [(seconds: Double, features: Double, crashes: Double)] = []
+
+  init(_ text: String) {
+    for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+      let words = line.split(separator: ",").map { $0.filter { !" %".contains($0) } }
+      guard words.count == 13, let seconds = Double(words[0]), let crashes = Double(words[7]),
+        let features = Double(words[12])
+      else { continue }
+      rows.append((seconds, features, crashes))
+    }
+  }
+
+  /// One curve each, over the time of the last process.
+  var svg: String {
+    guard let last = rows.last, rows.count > 1, last.seconds > 0 else {
+      return "<p>Too short for a curve.</p>"
+    }
+    let most = rows.map(\.features).max() ?? 1
+    let mostCrashes = max(1, rows.map(\.crashes).max() ?? 1)
+    func points(_ value: (Double) -> Double, _ height: (Int) -> Double) -> String {
+      rows.indices.map { row in
+        "\(Int(rows[row].seconds / last.seconds * 780) + 10),\(Int(210 - value(height(row)) * 190))"
+      }.joined(separator: " ")
+    }
+    let features = points({ $0 / max(1, most) }, { rows[$0].features })
+    let crashes = points({ $0 / mostCrashes }, { rows[$0].crashes })
+    return """
+      <svg viewBox="0 0 800 220" role="img" aria-label="features and violations over time">
+      <polyline points="\(features)" fill="none" stroke="#3367d6" stroke-width="2"/>
+      <polyline points="\(crashes)" fill="none" stroke="#b00020" stroke-width="2"/></svg>
+      <p>Over \(Int(last.seconds)) s: features, blue, to \(Int(most)); new violations, red,
+      to \(Int(mostCrashes)).</p>
+      """
+  }
+}

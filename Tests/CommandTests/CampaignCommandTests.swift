@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+
+import Foundation
+import Testing
+
+/// Campaigns that somebody disturbs: they end with the same bytes as those that nobody did.
+@Suite("pagefuzz fuzz, disturbed", .serialized)
+struct CampaignCommandTests {
+  /// What a campaign leaves: its summary without times, and every file of its findings.
+  struct Left: Equatable {
+    var summary: String
+    var files: [String: String]
+  }
+
+  private static func fuzz(
+    _ scratch: Scratch, _ more: [String], _ environment: [String: String] = [:],
+    signal: (number: Int32, after: TimeInterval)? = nil
+  ) throws -> Invoked {
+    let crashes = ["--crashes", scratch.path("crashes")]
+    return try Invoked.pagefuzz(
+      ["fuzz", "--protocol", "v6.1", "--executions", "600", "--format", "json"] + crashes + more,
+      environment: environment, signal: signal)
+  }
+
+  private static func left(_ scratch: Scratch, _ result: Invoked) throws -> Left {
+    let directory = scratch.path("crashes")
+    let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+    let files = names.map { ($0, scratch.text(of: "crashes/\($0)")) }
+    let summary = String(result.output.split(separator: "\n").last ?? "")
+      .replacing(/"[a-zA-Z]*Seconds":([0-9.]+|null)/, with: "SECONDS")
+      .replacing(directory, with: "crashes")
+    return Left(summary: summary, files: Dictionary(uniqueKeysWithValues: files))
+  }
+
+  /// What is left where nobody disturbs.
+  private static let calm: Result<Left, any Error> = Result {
+    let scratch = try Scratch()
+    return try left(scratch, try fuzz(scratch, ["--workers", "1"]))
+  }
+
+  @Test("Any number of workers finds the same")
+  func workers() throws {
+    let calm = try Self.calm.get()
+    #expect(calm.files.count >= 3)
+    for workers in ["2", "4"] {
+      let scratch = try Scratch()
+      let result = try Self.fuzz(scratch, ["--workers", workers])
+      #expect(result.status == 1 && result.errors.isEmpty, "\(result.errors)")
+      #expect(try Self.left(scratch, result) == calm)
+    }
+  }
+
+  @Test("Killed twenty times and resumed it finds the same, and no file is torn")
+  func killed() throws {
+    let scratch = try Scratch()
+    let kept = ["--resume", "--state", scratch.path("state")]
+    var kills = 0
+    for round in 0..<20 {
+      let result = try Self.fuzz(
+        scratch, kept, signal: (SIGKILL, after: 0.15 + 0.02 * Double(round % 10)))
+      if result.status == 128 + SIGKILL { kills += 1 }
+    }
+    #expect(kills > 0)
+    let result = try Self.fuzz(scratch, kept)
+    #expect(result.status == 1, "\(result.errors)")
+    #expect(try Self.left(scratch, result) == Self.calm.get())
+  }
+
+  @Test("A campaign goes on where it was, to a larger number too, and says what it will not do")
+  func resumes() throws {
+    let scratch = try Scratch()
+    let state = ["--state", scratch.path("state")]
+    let first = try Self.fuzz(scratch, state + ["--resume"])
+    #expect(first.errors.contains("beginning one"))
+    let again = try Self.fuzz(scratch, state + ["--resume"])
+    #expect(again.errors.isEmpty)
+    #expect(try Self.left(scratch, again) == Self.left(scratch, first))
+    let refused = try Self.fuzz(scratch, state)
+    #expect(refused.status == 64)
+    #expect(refused.errors.contains("--resume") && refused.output.isEmpty)
+    let other = try Self.fuzz(scratch, state + ["--resume", "--seed", "9"])
+    #expect(other.status == 64)
+    #expect(other.errors.contains("--seed 1"), "\(other.errors)")
+    for name in ["fuzzer_stats", "plot_data", "campaign"] {
+      #expect(!scratch.text(of: "state/\(name)").isEmpty, "\(name)")
+    }
+    #expect(scratch.text(of: "state/fuzzer_stats").contains("execs_done        : 600\n"))
+    try scratch.write("nonsense\n", to: "state/campaign")
+    #expect(try Self.fuzz(scratch, state + ["--resume"]).status == 65)
+  }
+
+  @Test("The page about a campaign names what it found, with the programs, and needs nothing else")
+  func report() throws {
+    let scratch = try Scratch()
+    _ = try Self.fuzz(scratch, ["--state", scratch.path("state")])
+    let crashes = ["--crashes", scratch.path("crashes")]
+    let result = try Invoked.pagefuzz(["report", scratch.path("state")] + crashes)
+    #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+    let page = result.output
+    #expect(page.hasPrefix("<!doctype html>") && page.hasSuffix("</html>\n"))
+    #expect(page.contains("<td>600</td>") && page.contains("<pre># pagefuzz program 1"))
+    #expect(!page.contains("http") && !page.contains("src="))
+    for name in try Self.calm.get().files.keys {
+      #expect(page.contains("pagefuzz replay --trace \(name)"), "\(name)")
+    }
+    let nothing = try Invoked.pagefuzz(["report", scratch.path("nowhere")])
+    #expect(nothing.status == 66 && nothing.errors.contains("--state"))
+  }
+
+  @Test("Two campaigns cannot share a state")
+  func lock() throws {
+    let scratch = try Scratch()
+    let state = ["--state", scratch.path("state"), "--time", "20s", "--executions", "100000000"]
+    let crashes = ["--protocol", "v6.18+repaired", "--crashes", scratch.path("crashes")]
+    let first = try Invoked.start(["fuzz"] + state + crashes)
+    defer { first.terminate() }
+    while scratch.text(of: "state/campaign").isEmpty { Thread.sleep(forTimeInterval: 0.02) }
+    let second = try Invoked.pagefuzz(["fuzz"] + state + ["--resume"] + crashes)
+    #expect(second.status == 73)
+    #expect(second.errors.contains("another campaign"), "\(second.errors)")
+  }
+
+  @Test("A worker that dies of a program costs nothing but that: saved, as small as it gets")
+  func trap() throws {
+    let scratch = try Scratch()
+    let result = try Self.fuzz(
+      scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "trap:memory_failure"])
+    #expect(result.status == 1)
+    #expect(result.output.contains("\"engine\":\"trap\""))
+    #expect(result.output.contains("\"executions\":600"))
+    let left = try Self.left(scratch, result)
+    let traps = left.files.filter { $0.key.hasPrefix("v6.1-trap-") }
+    #expect(traps.count == 1)
+    let lines = traps.values.flatMap { $0.split(separator: "\n") }.filter { $0.hasPrefix("cpu") }
+    #expect(lines.count == 1 && lines[0].contains("memory_failure("), "\(traps)")
+    #expect(left.files.count >= 3, "what the others found is there too")
+  }
+
+  @Test(
+    "An execution without end, and one that the system kills, are left out and saved",
+    arguments: ["hang", "kill"])
+  func hang(kind: String) throws {
+    let scratch = try Scratch()
+    let result = try Self.fuzz(scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "\(kind)@100"])
+    #expect(result.output.contains("\"engine\":\"\(kind)\",\"execution\":100"), "\(result.errors)")
+    let left = try Self.left(scratch, result)
+    #expect(left.files.keys.contains { $0.hasPrefix("v6.1-\(kind)-") })
+    #expect(left.summary.contains("\"executions\":600"))
+    let alone = try Scratch()
+    let same = try Self.fuzz(alone, ["--workers", "1"], ["PAGEFUZZ_FAULT": "\(kind)@100"])
+    #expect(try Self.left(alone, same) == left)
+  }
+
+  @Test(
+    "A disk that is full for a while costs nothing",
+    arguments: [(50, 60), (60, 75), (90, 91)])
+  func fullDisk(first: Int, last: Int) throws {
+    let scratch = try Scratch()
+    let result = try Self.fuzz(
+      scratch, ["--state", scratch.path("state")], ["PAGEFUZZ_DISK": "28@\(first)-\(last)"])
+    #expect(result.status == 1, "\(result.errors)")
+    #expect(try Self.left(scratch, result) == Self.calm.get())
+    let again = try Self.fuzz(scratch, ["--state", scratch.path("state"), "--resume"])
+    #expect(try Self.left(scratch, again) == Self.calm.get())
+  }
+
+  @Test("A disk that stays full ends it with its status; what was found is printed")
+  func fullForEver() throws {
+    let scratch = try Scratch()
+    let result = try Self.fuzz(scratch, [], ["PAGEFUZZ_DISK": "28@20-100000000"])
+    #expect(result.status == 74)
+    #expect(result.errors.contains("going on") && result.errors.contains("could not be saved"))
+    #expect(result.errors.contains("expect I"), "programs")
+    #expect(result.output.contains("\"executions\":600"))
+  }
+}
