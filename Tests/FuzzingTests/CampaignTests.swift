@@ -38,7 +38,7 @@ struct Driven {
 struct CampaignTests {
   @Test(
     "It finds the known bugs of v6.1 in a few calls",
-    arguments: [Rule.scansUnmappedFiles, .waitsAtEviction])
+    arguments: [Rule.scansUnmappedFiles, .freesOnlyIdleBlocks])
   func findsKnownBugs(rule: Rule) throws {
     let found = Driven.released.findings.filter {
       $0.identity.cause == .rules([rule]) && $0.identity.invariant == .I27
