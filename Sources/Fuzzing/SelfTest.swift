@@ -23,18 +23,20 @@ package struct SelfTest: Sendable {
   private let declared: [Invariant]
 
   /// A test of a specimen, from a seed.
-  package init(of specimen: Specimen, seed: UInt64) {
-    self.init(specimen.variant, specimen.breaks, seed)
+  package init(of specimen: Specimen, seed: UInt64, search: Search = .full) {
+    self.init(specimen.variant, specimen.breaks, seed, search)
   }
 
   /// A test of a protocol with every known bug repaired, which declares nothing.
   package init(ofRepaired base: Protocol, seed: UInt64) {
-    self.init(Variant(base, isRepaired: true), [], seed)
+    self.init(Variant(base, isRepaired: true), [], seed, .full)
   }
 
-  private init(_ variant: Variant, _ declared: [Invariant], _ seed: UInt64) {
+  private init(
+    _ variant: Variant, _ declared: [Invariant], _ seed: UInt64, _ search: Search
+  ) {
     var options = Campaign.Options([variant])
-    options.seed = seed
+    (options.seed, options.search) = (seed, search)
     (campaign, self.declared) = (Campaign(options), declared)
   }
 

@@ -16,6 +16,7 @@ extension Main {
     ExportCommand.self,
     ReportCommand.self,
     SelfTestCommand.self,
+    CompareCommand.self,
     DiffCommand.self,
     CorpusCommand.self,
     ListCommand.self,

@@ -11,8 +11,8 @@ enum CorpusCommand: Command {
   static let name = "corpus"
   static let summary = "the fewest programs that reach the same; statistics"
   static let discussion = """
-    What a program reaches are the ordered pairs of steps it executes one right after the other, on
-    one CPU or on two.
+    What a program reaches: steps that touch pages in some state, steps of two CPUs that meet at a
+    page or file, calls that wait or end with an errno, and where others stand when a line ends.
     """
   static let examples = [
     Example("pagefuzz corpus stats corpus", "what the regressions reach"),

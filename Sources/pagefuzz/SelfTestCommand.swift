@@ -30,17 +30,12 @@ enum SelfTestCommand: Command {
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-    let names = arguments.all(specimen)
-    if let unknown = names.first(where: { name in !Specimen.all.contains { $0.name == name } }) {
-      let near = Suggestion.phrase(for: unknown, among: Specimen.all.map(\.name))
-      throw CommandFailure(
-        .usage, "selftest: no specimen '\(unknown)'\(near); see 'list specimens'")
-    }
+    let specimens = try specimens(of: arguments)
     let limit = arguments.count(executions) ?? 200_000
     let seed = arguments.number(seed) ?? 1
     var matrix = KillMatrix()
     Interruption.listen()
-    for specimen in Specimen.all where names.isEmpty || names.contains(specimen.name) {
+    for specimen in specimens {
       if let status = Interruption.status { return status }
       let clock = Stopwatch()
       var test = SelfTest(of: specimen, seed: seed)
@@ -53,7 +48,7 @@ enum SelfTestCommand: Command {
       }
     }
     var isClean = true
-    for base in Protocol.all where names.isEmpty {
+    for base in Protocol.all where arguments.all(specimen).isEmpty {
       if let status = Interruption.status { return status }
       var test = SelfTest(ofRepaired: base, seed: seed)
       let outcome = test.run(executions: limit)
@@ -63,6 +58,16 @@ enum SelfTestCommand: Command {
     if arguments.has(markdown) { for line in matrix.markdown { try Output.line(line) } }
     if !arguments.isJSON { for line in matrix.summary { try Output.line(line) } }
     return isClean && matrix.isComplete ? .success : .found
+  }
+
+  /// The specimens the command line names, or all.
+  static func specimens(of arguments: ParsedArguments) throws -> [Specimen] {
+    let names = arguments.all(specimen)
+    if let unknown = names.first(where: { name in !Specimen.all.contains { $0.name == name } }) {
+      let near = Suggestion.phrase(for: unknown, among: Specimen.all.map(\.name))
+      throw CommandFailure(.usage, "no specimen '\(unknown)'\(near); see 'list specimens'")
+    }
+    return Specimen.all.filter { names.isEmpty || names.contains($0.name) }
   }
 
   private static func tell(
