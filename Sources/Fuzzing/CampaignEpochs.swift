@@ -74,7 +74,8 @@ extension Campaign {
     return result
   }
 
-  private func noteNovelty(_ plan: Plan, _ cpus: Int, in result: inout ShardResult) {
+  /// Keeps what reached something new: for all at the end of the epoch, for this shard at once.
+  private mutating func noteNovelty(_ plan: Plan, _ cpus: Int, in result: inout ShardResult) {
     guard !execution.coverage.news.isEmpty else { return }
     var program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
     let whole = options.keepsCorpus ? ProgramBinary.encode(program) : []
@@ -84,6 +85,8 @@ extension Campaign {
     {
       program.lines.removeSubrange(lines...)
       checkpoint = ProgramBinary.encode(program)
+      let base = targets[plan.target].base
+      pool.addForNow(Checkpoint(target: plan.target, of: base, cpus: cpus, bytes: checkpoint))
     }
     result.novelties.append(
       .init(

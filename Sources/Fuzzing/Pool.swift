@@ -61,11 +61,16 @@ struct Pool: Sendable {
   private let limit: Int
   /// What was drawn since ``takeBack()``.
   private var draws: [Draw] = []
+  /// What came since ``takeBack()``, and how often each was gone on with.
+  private var fresh: [[Checkpoint]]
+  private var freshTries: [[Int]]
 
   /// None yet, of so many protocols.
   init(targets: Int) {
     checkpoints = Array(repeating: [], count: targets)
     tries = Array(repeating: [], count: targets)
+    fresh = Array(repeating: [], count: targets)
+    freshTries = Array(repeating: [], count: targets)
     limit = max(64, SearchLimits.checkpoints / targets)
   }
 
@@ -77,15 +82,28 @@ struct Pool: Sendable {
       tries[target].append(0)
       return
     }
-    let place = draw(target, &random) { $0 > $1 }
+    let place = draw(target, among: checkpoints[target].count, &random) { $0 > $1 }
     checkpoints[target][place] = checkpoint
     tries[target][place] = 0
   }
 
+  /// Takes one in until ``takeBack()``, as long as there is room.
+  mutating func addForNow(_ checkpoint: Checkpoint) {
+    guard fresh[checkpoint.target].count < limit else { return }
+    fresh[checkpoint.target].append(checkpoint)
+    freshTries[checkpoint.target].append(0)
+  }
+
   /// The least tried of a few; nil where there is none.
   mutating func next(_ target: Int, _ random: inout Random) -> Checkpoint? {
-    guard !checkpoints[target].isEmpty else { return nil }
-    let place = draw(target, &random) { $0 < $1 }
+    let count = checkpoints[target].count
+    guard count + fresh[target].count > 0 else { return nil }
+    let place = draw(target, among: count + fresh[target].count, &random) { $0 < $1 }
+    guard place < count else {
+      freshTries[target][place - count] += 1
+      fresh[target][place - count].prepare()
+      return fresh[target][place - count]
+    }
     let drawn = Draw(target: target, place: place)
     draws.append(drawn)
     note(drawn)
@@ -94,22 +112,30 @@ struct Pool: Sendable {
   }
 
   private func draw(
-    _ target: Int, _ random: inout Random, _ isBetter: (Int, Int) -> Bool
+    _ target: Int, among count: Int, _ random: inout Random, _ isBetter: (Int, Int) -> Bool
   ) -> Int {
-    let tries = tries[target]
-    var best = random.below(tries.count)
+    var best = random.below(count)
     for _ in 1..<SearchLimits.tournament {
-      let other = random.below(tries.count)
-      if isBetter(tries[other], tries[best]) { best = other }
+      let other = random.below(count)
+      if isBetter(tried(target, other), tried(target, best)) { best = other }
     }
     return best
+  }
+
+  private func tried(_ target: Int, _ place: Int) -> Int {
+    let known = tries[target].count
+    return place < known ? tries[target][place] : freshTries[target][place - known]
   }
 
   /// Counts a try.
   mutating func note(_ draw: Draw) { tries[draw.target][draw.place] += 1 }
 
-  /// Undoes the tries since the last time, and returns them.
+  /// Undoes what was tried and taken in for now since the last time, and returns the tries.
   mutating func takeBack() -> [Draw] {
+    for target in fresh.indices {
+      fresh[target].removeAll(keepingCapacity: true)
+      freshTries[target].removeAll(keepingCapacity: true)
+    }
     for draw in draws { tries[draw.target][draw.place] -= 1 }
     defer { draws.removeAll(keepingCapacity: true) }
     return draws
