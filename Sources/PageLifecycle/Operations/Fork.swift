@@ -28,6 +28,8 @@ enum Fork: Body {
     case unlockChild
     /// `mmap_write_unlock()`
     case unlockMM
+    /// `mmput()` of a child that could not be copied whole
+    case putChild, leave
   }
 
   static let parent = MMID(0)
@@ -62,7 +64,7 @@ enum Fork: Body {
       return .next(.copyVMA)
 
     case .copyVMA:
-      while m.frame.mapping.position < Limits.mappings {
+      while m.frame.mapping.position < Limits.mappings, !m.frame.result.isFailure {
         let vma = m.mms[parent].vmas[m.frame.mapping]
         if !vma.isFree {
           copyVMA(vma, &m)
@@ -94,9 +96,21 @@ enum Fork: Body {
 
     case .unlockMM:
       m.release(.mmap(parent))
-      m.value = m.frame.result
-      return .finish
+      // Another's child is not this call's to put.
+      let isOurs = m.frame.result == Outcome(.noMemory)
+      return isOurs ? .next(.putChild) : leave(&m)
+
+    case .putChild:
+      return m.enter(Exit.frame(child), then: Step.leave)
+
+    case .leave:
+      return leave(&m)
     }
+  }
+
+  private static func leave(_ m: inout Machine) -> Transition<Step> {
+    m.value = m.frame.result
+    return .finish
   }
 
   /// What the child reads at an address is what the parent read when its entry was copied.
@@ -157,13 +171,14 @@ enum Fork: Body {
       m.frame.pfn = m.allocateRAM()
       guard !m.frame.pfn.isNone else {
         m.frame.result = Outcome(.noMemory)
-        return nextPage(&m)
+        return .next(.unlockPageTable)
       }
       m.holdBriefly(.fault, of: m.frame.pfn)
       return .next(.copyData)
 
     case .copyData:
       keepBook(page, &m)
+      m.mms[child].vmas[mapping].backing[page] = m.frame.pfn
       m.memory[m.frame.pfn] = m.memory[pte.pfn]
       return .next(.setCopiedPTE)
 
@@ -226,12 +241,19 @@ enum Exit: Body {
     Signature(name: "exit", parameters: [.mm], weight: 2, summary: "end a process")
   }
 
+  /// `mmput()` of the last user.
+  static func frame(_ mm: MMID) -> Frame {
+    var frame = Frame(.exit)
+    frame.mm = mm
+    return frame
+  }
+
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     m.mms[call.mm].isAlive && call.mm != Fork.parent
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
-    let mm = m.call.mm
+    let mm = m.frame.mm
     switch step {
     case .lockMM:
       return m.lockMM(mm, then: Step.zapVMA)
