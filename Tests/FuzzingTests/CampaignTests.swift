@@ -36,15 +36,13 @@ struct Driven {
 
 @Suite("A campaign")
 struct CampaignTests {
-  @Test(
-    "It finds the known bugs of v6.1 in a few calls",
-    arguments: [Rule.scansUnmappedFiles, .freesOnlyIdleBlocks])
-  func findsKnownBugs(rule: Rule) throws {
-    let found = Driven.released.findings.filter {
-      $0.identity.cause == .rules([rule]) && $0.identity.invariant == .I27
-    }
-    #expect(!found.isEmpty)
+  @Test("It finds known bugs of v6.1 in a few calls, the first of them for sure")
+  func findsKnownBugs() throws {
+    let found = Driven.released.findings.filter { !$0.knownBugs.isEmpty }
+    #expect(Set(found.flatMap { $0.knownBugs.map(\.rule) }).count >= 3)
     #expect(found.allSatisfy { $0.program.callCount <= 6 && $0.isMinimized })
+    let first = found.filter { $0.identity.cause == .rules([.scansUnmappedFiles]) }
+    #expect(first.contains { $0.identity.invariant == .I27 })
   }
 
   @Test("Every finding is a file that replays to what it expects")
