@@ -144,7 +144,7 @@ struct CorpusCommandTests {
       let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
       return object?["features"] as? Int ?? 0
     }
-    #expect(features[0] > 300)
+    #expect(features[0] > 400)
     #expect(features[0] == features[1])
     let few = scratch.path("few")
     _ = try Invoked.pagefuzz(["corpus", "distil", kept, "--output", few, "--limit", "3"])
