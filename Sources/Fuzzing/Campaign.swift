@@ -116,7 +116,7 @@ package struct Campaign: Sendable {
     var limits = Generator.Options()
     limits.cpus = min(options.cpus, Limits.cpus)
     generator = Generator(limits)
-    execution = RandomExecution(on: Machine(targets[0].given.rules))
+    execution = RandomExecution()
   }
 
   /// Distinct states and features reached.

@@ -44,8 +44,10 @@ extension Campaign {
   /// Runs a shard of the next epoch; afterwards the campaign is as before.
   ///
   /// `announce` is called before each execution, with its number.
+  /// `executed` is shown each program after it was.
   package mutating func run(
-    _ shard: Shard, announce: (Int) -> Void = { _ in }, watch: Watch? = nil
+    _ shard: Shard, announce: (Int) -> Void = { _ in }, watch: Watch? = nil,
+    executed: ((Program) -> Void)? = nil
   ) -> ShardResult {
     precondition(shard.epoch == epoch, "a shard of another epoch")
     var result = ShardResult()
@@ -59,6 +61,7 @@ extension Campaign {
       result.steps += execution.run.steps - execution.resumed
       result.endSteps += execution.run.endSteps
       noteNovelty(plan, cpus, in: &result)
+      executed?(Program(plan.variant, boot: plan.boot, instructions: execution.instructions))
       guard verdict.count > 0 else { continue }
       result.violating += 1
       let drawn = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
@@ -192,7 +195,7 @@ extension Campaign {
   }
 
   private mutating func take(_ novelty: ShardResult.Novelty) {
-    guard execution.coverage.take(novelty.features) else { return }
+    guard execution.coverage.footprint.take(novelty.features) else { return }
     let number = executions + novelty.execution
     discoveries += 1
     lastDiscovery = number

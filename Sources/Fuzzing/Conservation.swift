@@ -28,7 +28,7 @@ package struct Conservation: Sendable {
     options.operations = Self.operations
     options.boot = Boot(files: 0, filePages: 2, devicePages: 1, devices: 2)
     generator = Generator(options)
-    execution = RandomExecution(on: Machine(variant.rules, options.boot))
+    execution = RandomExecution()
   }
 
   /// Pages that went through a migration, wherever they ended.
@@ -43,7 +43,7 @@ package struct Conservation: Sendable {
     var scheduler = RandomWalk(burst: 1 << schedule.below(6))
     let boot = generator.options.boot
     execution.execute(
-      .boot(Machine(variant.rules, boot)), calls: SearchLimits.programCalls, generator, &scheduler,
+      .boot(variant.rules, boot), calls: SearchLimits.programCalls, generator, &scheduler,
       &calls, &schedule)
     let verdict = execution.run.machine.verdict
     moved += verdict.pagesMoved

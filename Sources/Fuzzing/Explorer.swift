@@ -246,17 +246,18 @@ package struct Explorer: Sendable {
 
   /// Joins single steps into lines.
   private func instructions(of path: [Edge]) -> [Instruction] {
-    var recorder = Recorder(on: start)
-    var ignored = Coverage()
+    var run = Run(start)
+    var lines: [Instruction] = []
+    var ignored = Footprint()
     var position = 0
     while position < path.count {
       let first = path[position]
       var end = position + 1
       while end < path.count, path[end].cpu == first.cpu, path[end].call == nil { end += 1 }
-      recorder.burst(
-        Instruction(first.cpu, first.call), steps: end - position, noting: &ignored)
+      lines.append(
+        run.burst(first.call, on: first.cpu, steps: end - position, noting: &ignored))
       position = end
     }
-    return recorder.instructions
+    return lines
   }
 }

@@ -25,27 +25,38 @@ package struct Generator: Sendable {
   private var total: Int
   /// The share of `total` that needs no handle.
   private var handlelessTotal: Int
-  private let signatures: [Signature]
+  private let parameters: [[Parameter]]
+  private let yieldsHandle: [Bool]
   private let usesHandle: [Bool]
+  private let enabledBy: [DomainSet]
+  private let standardWeights: [Int]
 
   package init(_ options: Options) {
     self.options = options
     pages = max(1, Int(options.boot.filePages))
     files = max(1, Int(options.boot.files))
     cpus = options.cpus
-    signatures = options.operations.compactMap(\.signature)
-    usesHandle = signatures.map { $0.parameters.contains(.handle) }
-    (weights, total, handlelessTotal) = ([], 0, 0)
-    weigh { $0.weight }
+    let signatures = options.operations.compactMap(\.signature)
+    parameters = signatures.map(\.parameters)
+    yieldsHandle = signatures.map(\.yieldsHandle)
+    usesHandle = parameters.map { $0.contains(.handle) }
+    enabledBy = signatures.map(\.enabledBy)
+    standardWeights = signatures.map(\.weight)
+    (weights, total, handlelessTotal) = (standardWeights, 0, 0)
+    weigh { $0 }
     precondition(handlelessTotal > 0, "some operation must work without a handle")
   }
 
   /// An operation of domains that the protocol or the boot is without is never drawn.
-  private mutating func weigh(_ weight: (Signature) -> Int) {
-    let domains = options.boot.domainSet.intersection(options.domains)
-    weights = signatures.map { $0.enabledBy.isDisjoint(with: domains) ? 0 : weight($0) }
-    total = weights.reduce(0, +)
-    handlelessTotal = weights.indices.reduce(0) { $0 + (usesHandle[$1] ? 0 : weights[$1]) }
+  private mutating func weigh(_ weight: (Int) -> Int) {
+    let domains = options.boot.domainSet.intersection(options.domains).rawValue
+    (total, handlelessTotal) = (0, 0)
+    for position in weights.indices {
+      let isEnabled = enabledBy[position].rawValue & domains != 0
+      weights[position] = isEnabled ? weight(standardWeights[position]) : 0
+      total += weights[position]
+      if !usesHandle[position] { handlelessTotal += weights[position] }
+    }
   }
 
   /// Draws a subset of the operations, pages, files and CPUs: what a swarm of programs
@@ -54,26 +65,29 @@ package struct Generator: Sendable {
     pages = 1 + random.below(max(1, Int(options.boot.filePages)))
     files = 1 + random.below(max(1, Int(options.boot.files)))
     cpus = 1 + random.below(options.cpus)
-    weigh { random.oneIn(3) ? 0 : $0.weight }
-    if handlelessTotal == 0 { weigh { $0.weight } }
+    weigh { random.oneIn(3) ? 0 : $0 }
+    if handlelessTotal == 0 { weigh { $0 } }
   }
 
   /// A call that is useful in this state if one is found in a few draws, else any.
   package func call(for machine: inout Machine, on cpu: CPUID, _ random: inout Random) -> Call {
-    var call = draw(&machine, cpu, &random)
+    let handles = Handles(&machine)
+    var call = draw(&machine, handles, cpu, &random)
     for _ in 0..<8 where !Procedure.isUseful(call, in: &machine) {
-      call = draw(&machine, cpu, &random)
+      call = draw(&machine, handles, cpu, &random)
     }
     return call
   }
 
-  private func draw(_ machine: inout Machine, _ cpu: CPUID, _ random: inout Random) -> Call {
-    let position = drawOperation(hasHandle: hasHandle(&machine), &random)
+  private func draw(
+    _ machine: inout Machine, _ handles: Handles, _ cpu: CPUID, _ random: inout Random
+  ) -> Call {
+    let position = drawOperation(hasHandle: handles.assigned != 0, &random)
     var call = Call(options.operations[position])
-    for parameter in signatures[position].parameters {
-      fill(parameter, of: &call, &machine, cpu, &random)
+    for parameter in parameters[position] {
+      fill(parameter, of: &call, &machine, handles, cpu, &random)
     }
-    if signatures[position].yieldsHandle { call.handle = freeHandle(&machine, &random) }
+    if yieldsHandle[position] { call.handle = handles.free(&random) }
     return call
   }
 
@@ -87,17 +101,13 @@ package struct Generator: Sendable {
     preconditionFailure("the weights are more than their total")
   }
 
-  private func hasHandle(_ machine: inout Machine) -> Bool {
-    (0..<Limits.handles).contains { machine.handles[HandleID($0)].state != .unused }
-  }
-
   private func fill(
-    _ parameter: Parameter, of call: inout Call, _ machine: inout Machine, _ cpu: CPUID,
-    _ random: inout Random
+    _ parameter: Parameter, of call: inout Call, _ machine: inout Machine, _ handles: Handles,
+    _ cpu: CPUID, _ random: inout Random
   ) {
     switch parameter {
     case .mm:
-      call.mm = MMID(machine.mms[MMID(1)].isAlive ? random.below(Limits.mms) : 0)
+      call.mm = MMID(machine.isAlive(MMID(1)) ? random.below(Limits.mms) : 0)
     case .address: call.address = address(in: call.mm, &machine, &random)
     case .file: call.file = FileID(random.below(files))
     case .filePage:
@@ -106,7 +116,7 @@ package struct Generator: Sendable {
     case .sourcePage:
       call.address = Address(FileID(random.below(files)), PageIndex(random.below(pages)))
     case .mapping: call.mapping = MappingID(random.below(Limits.mappings))
-    case .handle: call.handle = heldHandle(&machine, &random)
+    case .handle: call.handle = handles.held(&random)
     case .pfn where !options.domains.contains(.fsdax):
       call.pfn = PFN(Limits.devicePages + random.below(pages))
     case .pfn:
@@ -146,34 +156,43 @@ package struct Generator: Sendable {
   private func address(in mm: MMID, _ machine: inout Machine, _ random: inout Random) -> Address {
     let page = PageIndex(random.below(pages))
     let start = random.below(Limits.mappings)
-    for offset in 0..<Limits.mappings {
-      let mapping = MappingID((start + offset) % Limits.mappings)
-      let vma = machine.mms[mm].vmas[mapping]
-      guard !vma.isFree, vma.kind != .file || vma.file.position < files else { continue }
-      let isBootMapping =
-        vma.kind == .file && mapping.rawValue == vma.file.rawValue && vma.offset.rawValue == 0
-      return isBootMapping ? Address(vma.file, page) : Address(mapping, page)
+    guard let found = machine.mapping(of: mm, from: start, files: files) else {
+      return Address(FileID(random.below(files)), page)
     }
-    return Address(FileID(random.below(files)), page)
+    return found.bootedWith.map { Address($0, page) } ?? Address(found.mapping, page)
+  }
+}
+
+/// The handles of a machine, a bit each.
+private struct Handles {
+  private let held: UInt64
+  /// Those that some call was asked to fill.
+  let assigned: UInt64
+
+  init(_ machine: inout Machine) {
+    let handles = machine.heldHandles()
+    (held, assigned) = (handles.held.rawValue, handles.assigned.rawValue)
   }
 
   /// A handle that holds pages, else one that some call was asked to fill.
-  private func heldHandle(_ machine: inout Machine, _ random: inout Random) -> HandleID {
+  func held(_ random: inout Random) -> HandleID {
     let start = random.below(Limits.handles)
-    var assigned = HandleID(start)
-    for offset in 0..<Limits.handles {
-      let handle = HandleID((start + offset) % Limits.handles)
-      if machine.handles[handle].state == .held { return handle }
-      if machine.handles[handle].state != .unused { assigned = handle }
-    }
-    return assigned
+    let later = Self.rotated(held, by: start)
+    guard later == 0 else { return HandleID((start + later.trailingZeroBitCount) % Limits.handles) }
+    let rest = Self.rotated(assigned, by: start)
+    guard rest != 0 else { return HandleID(start) }
+    return HandleID((start + 63 - rest.leadingZeroBitCount) % Limits.handles)
   }
 
-  private func freeHandle(_ machine: inout Machine, _ random: inout Random) -> HandleID {
-    for position in 0..<Limits.handles where machine.handles[HandleID(position)].state == .unused {
-      return HandleID(position)
-    }
-    return HandleID(random.below(Limits.handles))
+  /// One that no call was asked to fill, else any.
+  func free(_ random: inout Random) -> HandleID {
+    let first = (~assigned).trailingZeroBitCount
+    return HandleID(first < Limits.handles ? first : random.below(Limits.handles))
+  }
+
+  /// The circle of handles from a place on.
+  private static func rotated(_ bits: UInt64, by start: Int) -> UInt64 {
+    bits >> UInt64(start) | (bits & (1 << UInt64(start) - 1)) << UInt64(Limits.handles - start)
   }
 }
 

@@ -93,18 +93,17 @@ struct Plan: Sendable {
     if variant.base.design.domains.contains(.reflink) && boot.files > 0 && random.oneIn(2) {
       boot.reflink = 1
     }
-    start = .boot(Machine(variant.rules, boot))
+    start = .boot(variant.rules, boot)
     guard let mechanism = search.mechanism(&random), let found = pool.next(target, &random) else {
       return
     }
-    (variant, boot, cpus) = (found.variant, found.boot, found.cpus)
-    let machine = Machine(variant.rules, boot)
+    (variant, boot, cpus) = (found.stop.variant, found.stop.boot, found.cpus)
     switch mechanism {
     case .continue:
-      start = .after(found)
+      start = .after(found.stop)
       calls = 1 + random.below(SearchLimits.suffixCalls)
     case .reschedule:
-      start = .rescheduling(found, machine)
+      start = .rescheduling(found.stop)
       calls = random.below(SearchLimits.addedCalls)
     }
   }

@@ -5,45 +5,42 @@ import Programs
 
 /// A program that reached something new, stopped where it did, to be gone on with.
 package struct Checkpoint: Sendable {
-  /// The machine after its lines; shared, for it is large.
-  private final class Stop: Sendable {
+  /// The program, and the machine after its lines; shared, for it is large.
+  package final class Stop: Sendable {
+    let variant: Variant
+    let boot: Boot
+    let instructions: [Instruction]
     let run: Run
-    init(_ run: Run) { self.run = run }
+
+    fileprivate init(_ program: Program) {
+      (variant, boot, instructions) = (program.variant, program.boot, program.instructions)
+      var run = Run(Machine(variant.rules, boot))
+      for instruction in instructions { run.execute(instruction, tag: -1) }
+      self.run = run
+    }
   }
 
   /// The position of its protocol among a campaign's targets.
   let target: Int
   /// CPUs its calls may use.
   let cpus: Int
-  /// The program in binary form.
+  /// The program in binary form: what most checkpoints stay, for few are gone on with.
   let bytes: [UInt8]
-  let variant: Variant
-  let boot: Boot
-  let instructions: [Instruction]
+  private let base: Protocol
   private var stop: Stop?
 
   /// What bytes stand for under a target's protocol, whatever they once were.
   init(target: Int, of base: Protocol, cpus: Int, bytes: [UInt8]) {
-    (self.target, self.cpus, self.bytes) = (target, cpus, bytes)
-    // Bytes know protocols by their names; one that is tried out has none.
-    var named = ProgramBinary.decode(bytes).variant
-    named.base = base
-    let program = ProgramBinary.decode(bytes, variant: named)
-    (variant, boot, instructions) = (program.variant, program.boot, program.instructions)
+    (self.target, self.base, self.cpus, self.bytes) = (target, base, cpus, bytes)
   }
-
-  /// The machine after its lines.
-  var run: Run { stop?.run ?? replayed() }
 
   /// Executes its lines unless that was done before.
-  mutating func prepare() {
-    if stop == nil { stop = Stop(replayed()) }
-  }
-
-  private func replayed() -> Run {
-    var run = Run(Machine(variant.rules, boot))
-    for instruction in instructions { run.execute(instruction, tag: -1) }
-    return run
+  mutating func reach() -> Stop {
+    if let stop { return stop }
+    // Bytes know protocols by their names; one that is tried out has none.
+    let reached = Stop(ProgramBinary.decode(bytes, of: base))
+    stop = reached
+    return reached
   }
 }
 
@@ -95,20 +92,20 @@ struct Pool: Sendable {
   }
 
   /// The least tried of a few; nil where there is none.
-  mutating func next(_ target: Int, _ random: inout Random) -> Checkpoint? {
+  mutating func next(
+    _ target: Int, _ random: inout Random
+  ) -> (stop: Checkpoint.Stop, cpus: Int)? {
     let count = checkpoints[target].count
     guard count + fresh[target].count > 0 else { return nil }
     let place = draw(target, among: count + fresh[target].count, &random) { $0 < $1 }
     guard place < count else {
       freshTries[target][place - count] += 1
-      fresh[target][place - count].prepare()
-      return fresh[target][place - count]
+      return (fresh[target][place - count].reach(), fresh[target][place - count].cpus)
     }
     let drawn = Draw(target: target, place: place)
     draws.append(drawn)
     note(drawn)
-    checkpoints[target][place].prepare()
-    return checkpoints[target][place]
+    return (checkpoints[target][place].reach(), checkpoints[target][place].cpus)
   }
 
   private func draw(

@@ -5,25 +5,26 @@ import Programs
 
 /// Executes a random program while drawing it, so that each call sees the state it runs in.
 package struct RandomExecution: Sendable {
-  private var recorder: Recorder
+  /// The program that was executed.
+  package private(set) var instructions: [Instruction] = []
+  package private(set) var run: Run
   /// What all programs so far have reached.
   package internal(set) var coverage = Coverage()
   /// Calls each CPU may still start: no schedule gives all calls to one of them.
   private var quotas: [Int] = []
+  /// Those that may start one, a bit each.
+  private var startable: UInt64 = 0
 
-  package init(on machine: Machine) { recorder = Recorder(on: machine) }
-
-  /// The program that was executed.
-  package var instructions: [Instruction] { recorder.instructions }
-  package var run: Run { _read { yield recorder.run } }
+  /// Nothing was executed yet.
+  package init() { run = Run(Machine(Variant(Protocol.all[0]).rules)) }
 
   /// What a program begins with.
   package enum Start: Sendable {
-    case boot(Machine)
+    case boot(Rules, Boot)
     /// A checkpoint, as it stands.
-    case after(Checkpoint)
+    case after(Checkpoint.Stop)
     /// The calls of a checkpoint on their CPUs, interleaved in another way.
-    case rescheduling(Checkpoint, Machine)
+    case rescheduling(Checkpoint.Stop)
   }
 
   /// Lines that reached something new so far, and features.
@@ -43,24 +44,31 @@ package struct RandomExecution: Sendable {
     _ start: Start, calls: Int, _ generator: Generator, _ scheduler: inout some Scheduler,
     _ callStream: inout Random, _ scheduleStream: inout Random
   ) {
-    coverage.begin()
+    coverage.footprint.begin()
     (novelty, news, resumed) = (nil, (0, 0), 0)
     script.removeAll(keepingCapacity: true)
     drawQuotas(calls, cpus: generator.cpus, &scheduleStream)
     switch start {
-    case .boot(let machine): recorder.reset(to: machine)
-    case .after(let checkpoint):
-      recorder.reset(to: checkpoint.run, after: checkpoint.instructions)
-      resumed = recorder.run.steps
-    case .rescheduling(let checkpoint, let machine):
-      recorder.reset(to: machine)
-      script = checkpoint.instructions.reversed().filter { $0.call != nil }
+    case .boot(let rules, let boot): begin(rules, boot)
+    case .after(let stop):
+      run = stop.run
+      instructions = stop.instructions
+      resumed = run.steps
+    case .rescheduling(let stop):
+      begin(stop.variant.rules, stop.boot)
+      script = stop.instructions.reversed().filter { $0.call != nil }
       for line in script { quotas[line.cpu.position] += 1 }
     }
+    startable = quotas.indices.reduce(0) { $0 | (quotas[$1] > 0 ? 1 << UInt64($1) : 0) }
     scheduler.begin(calls: quotas)
     draw(calls: calls + script.count, generator, &scheduler, &callStream, &scheduleStream)
-    coverage.add(&recorder.run.machine)
-    recorder.finish()
+    coverage.add(&run.machine)
+    if !run.machine.verdict.isStopped { run.finish() }
+  }
+
+  private mutating func begin(_ rules: Rules, _ boot: Boot) {
+    run.reset(rules, boot)
+    instructions.removeAll(keepingCapacity: true)
   }
 
   private mutating func draw(
@@ -68,24 +76,25 @@ package struct RandomExecution: Sendable {
     _ callStream: inout Random, _ scheduleStream: inout Random
   ) {
     for _ in 0..<calls * Self.turnsPerCall {
-      guard !recorder.run.machine.verdict.isStopped else { break }
-      let candidates = candidates(cpus: generator.cpus)
+      guard !run.machine.verdict.isStopped else { break }
+      let (active, idle) = run.machine.readiness(ofFirst: generator.cpus)
+      let candidates = Bits<CPUID>(rawValue: active.rawValue | idle.rawValue & startable)
       guard !candidates.isEmpty else { break }
       let (cpu, burst) = scheduler.choose(among: candidates, &scheduleStream)
       var call: Call?
-      if !recorder.run.machine.cpus[cpu].isActive {
-        quotas[cpu.position] -= 1
-        call = scripted(cpu) ?? generator.call(for: &recorder.run.machine, on: cpu, &callStream)
+      if idle.rawValue >> UInt64(cpu.rawValue) & 1 != 0 {
+        spendQuota(of: cpu)
+        call = scripted(cpu) ?? generator.call(for: &run.machine, on: cpu, &callStream)
       }
-      watcher?(recorder.instructions, Instruction(cpu, call))
-      let before = recorder.run.steps
-      recorder.burst(Instruction(cpu, call), steps: burst, noting: &coverage)
-      scheduler.note(executed: recorder.run.steps - before)
+      watcher?(instructions, Instruction(cpu, call))
+      let before = run.steps
+      instructions.append(run.burst(call, on: cpu, steps: burst, noting: &coverage.footprint))
+      scheduler.note(executed: run.steps - before)
       if coverage.news.count > news.features {
         news = (coverage.news.count, news.lines + 1)
         if scheduleStream.oneIn(news.lines) {
-          let isClean = recorder.run.machine.verdict.count == 0
-          novelty = isClean ? recorder.instructions.count : nil
+          let isClean = run.machine.verdict.count == 0
+          novelty = isClean ? instructions.count : nil
         }
       }
     }
@@ -96,7 +105,7 @@ package struct RandomExecution: Sendable {
     guard let place = script.lastIndex(where: { $0.cpu == cpu }),
       let call = script.remove(at: place).call
     else { return nil }
-    let isUnfilled = recorder.run.machine.handles[call.handle].state == .unused
+    let isUnfilled = run.machine.handles[call.handle].state == .unused
     return call.usesHandle && isUnfilled ? nil : call
   }
 
@@ -109,15 +118,8 @@ package struct RandomExecution: Sendable {
     for _ in 0..<calls { quotas[random.below(cpus)] += 1 }
   }
 
-  private mutating func candidates(cpus: Int) -> Bits<CPUID> {
-    var candidates = Bits<CPUID>()
-    for position in 0..<cpus {
-      let cpu = CPUID(position)
-      let isActive = recorder.run.machine.cpus[cpu].isActive
-      if isActive ? recorder.run.machine.canRun(cpu) : quotas[position] > 0 {
-        candidates.insert(cpu)
-      }
-    }
-    return candidates
+  private mutating func spendQuota(of cpu: CPUID) {
+    quotas[cpu.position] -= 1
+    if quotas[cpu.position] == 0 { startable &= ~(1 << UInt64(cpu.rawValue)) }
   }
 }

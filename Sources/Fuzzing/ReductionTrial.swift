@@ -32,7 +32,7 @@ package struct ReductionTrial: Sendable {
       if options.domains.contains(.iommu) { options.boot.tableEntries = 4 }
       return Generator(options)
     }
-    execution = RandomExecution(on: Machine(variants[0].rules))
+    execution = RandomExecution()
   }
 
   /// A program, and the violation of its lines that is shown last; nil where none is found.
@@ -55,7 +55,7 @@ package struct ReductionTrial: Sendable {
     var scheduler = RandomWalk(burst: 1 << schedule.below(6))
     let calls = Self.calls.lowerBound + schedule.below(Self.calls.count)
     execution.execute(
-      .boot(Machine(variant.rules, boot)), calls: calls, generator, &scheduler, &stream, &schedule)
+      .boot(variant.rules, boot), calls: calls, generator, &scheduler, &stream, &schedule)
     guard let violation = execution.run.machine.verdict.all.last else { return nil }
     let program = Program(variant, boot: boot, instructions: execution.instructions)
     guard program.callCount >= Self.calls.lowerBound else { return nil }

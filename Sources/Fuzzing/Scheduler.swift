@@ -73,9 +73,11 @@ package struct PCT: Scheduler {
       changes.removeFirst()
     }
     running = cpus.member(0)
-    var rest = cpus
-    while let cpu = rest.popFirst() {
-      if priorities[cpu.position] > priorities[running.position] { running = cpu }
+    var rest = cpus.rawValue
+    while rest != 0 {
+      let position = rest.trailingZeroBitCount
+      if priorities[position] > priorities[running.position] { running = CPUID(position) }
+      rest &= rest &- 1
     }
     return (running, changes.first.map { $0.step - steps } ?? Int.max)
   }
@@ -100,16 +102,19 @@ package struct UniformWalk: Scheduler {
   package mutating func choose(
     among cpus: Bits<CPUID>, _ random: inout Random
   ) -> (CPUID, Int) {
-    var rest = cpus
+    var rest = cpus.rawValue
     var total = 0
-    while let cpu = rest.popFirst() { total += max(1, left[cpu.position]) }
+    while rest != 0 {
+      total += max(1, left[rest.trailingZeroBitCount])
+      rest &= rest &- 1
+    }
     var pick = random.below(total)
-    rest = cpus
-    while let cpu = rest.popFirst() {
-      pick -= max(1, left[cpu.position])
-      guard pick < 0 else { continue }
-      running = cpu.position
-      return (cpu, 1)
+    rest = cpus.rawValue
+    while rest != 0 {
+      running = rest.trailingZeroBitCount
+      pick -= max(1, left[running])
+      if pick < 0 { return (CPUID(rawValue: UInt8(running)), 1) }
+      rest &= rest &- 1
     }
     preconditionFailure("the shares are less than their total")
   }
@@ -117,11 +122,11 @@ package struct UniformWalk: Scheduler {
   package mutating func note(executed steps: Int) { left[running] -= steps }
 }
 
-extension Bits {
+extension Bits<CPUID> {
   /// The n-th member.
-  func member(_ position: Int) -> Index {
-    var rest = self
-    for _ in 0..<position { _ = rest.popFirst() }
-    return rest.popFirst() ?? Index(0)
+  func member(_ position: Int) -> CPUID {
+    var rest = rawValue
+    for _ in 0..<position { rest &= rest &- 1 }
+    return CPUID(rawValue: UInt8(truncatingIfNeeded: rest.trailingZeroBitCount))
   }
 }

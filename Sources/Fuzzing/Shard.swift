@@ -139,7 +139,7 @@ extension ShardResult {
       Novelty(
         execution: try unpacker.count(), target: try unpacker.count(),
         cpus: try unpacker.count(upTo: Limits.cpus),
-        features: try unpacker.ascending(below: Coverage.capacity),
+        features: try unpacker.ascending(below: Footprint.capacity),
         checkpoint: try unpacker.block(), whole: try unpacker.block())
     }
     for _ in 0..<(try unpacker.count()) { seen[try unpacker.count()] = try unpacker.count() }

@@ -15,14 +15,14 @@ package enum Workload {
     options.cpus = Limits.cpus
     options.domains = base.design.domains
     let generator = Generator(options)
-    let machine = Machine(variant.rules, options.boot)
-    var execution = RandomExecution(on: machine)
+    var execution = RandomExecution()
     return (1...count).map { number in
       var calls = Random.stream(seed: seed, .calls, UInt64(number))
       var schedule = Random.stream(seed: seed, .schedule, UInt64(number))
       var scheduler = RandomWalk(burst: 1 << schedule.below(6))
       execution.execute(
-        .boot(machine), calls: SearchLimits.programCalls, generator, &scheduler, &calls, &schedule)
+        .boot(variant.rules, options.boot), calls: SearchLimits.programCalls, generator, &scheduler,
+        &calls, &schedule)
       return Program(variant, boot: options.boot, instructions: execution.instructions)
     }
   }

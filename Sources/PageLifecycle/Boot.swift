@@ -127,6 +127,16 @@ extension File {
 }
 
 extension Machine {
+  /// ``File/entry(at:)`` of a file in place: it is asked for every page of a file after each step.
+  @inline(__always)
+  mutating func entry(of file: FileID, at index: PageIndex) -> Entry {
+    let entry = files.storage[file.position].entries.storage[index.position]
+    guard entry.kind == .absent else { return entry }
+    let first = File.firstOfPMD(index).position
+    let whole = files.storage[file.position].entries.storage[first]
+    return whole.isPMD ? whole : .absent
+  }
+
   /// The mapping and page an address names in an address space, or nil outside every VMA.
   mutating func resolve(_ mm: MMID, _ address: Address) -> (MappingID, PageIndex)? {
     guard mms[mm].isAlive else { return nil }

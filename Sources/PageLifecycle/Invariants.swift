@@ -358,14 +358,15 @@ extension Machine {
     var entryPages: Int32 = 0
     for position in 0..<Limits.filePages {
       let index = PageIndex(position)
-      let entry = files[file].entries[index]
+      let entry = files.storage[file.position].entries.storage[position]
       if entry.kind != .absent { entryPages += entry.isPMD ? Int32(Limits.pagesPerPMD) : 1 }
-      let covering = files[file].entry(at: index)
-      guard files[file].present[index] == 0 || covering.kind == .page else {
+      let covering = self.entry(of: file, at: index)
+      let mapped = files.storage[file.position].present.storage[position]
+      guard mapped == 0 || covering.kind == .page else {
         return (.I28, files[file].blocks[index].pfn)
       }
       guard isSettled, covering.kind == .page else { continue }
-      let isReleased = files[file].present[index] == 0 && ledger[covering.pfn][.entry] == 0
+      let isReleased = mapped == 0 && ledger[covering.pfn][.entry] == 0
       guard !covering.isZapped || isReleased else { return (.I29, covering.pfn) }
       let pfn = PFN(covering.pfn.position + (covering.isPMD ? position % Limits.pagesPerPMD : 0))
       guard pages[pfn].exists else { return (.I19, pfn) }
@@ -381,8 +382,7 @@ extension Machine {
     for position in 0..<Limits.devicePages {
       let pfn = PFN(position)
       guard pages[pfn].mapping == Mapping(file), !pages[pfn].isTail else { continue }
-      let entry = files[file].entry(at: pages[pfn].index)
-      guard entry.kind == .page else { return (.I25, pfn) }
+      guard entry(of: file, at: pages[pfn].index).kind == .page else { return (.I25, pfn) }
     }
     return hasReflink ? violationOfSharing() : nil
   }

@@ -21,7 +21,7 @@ extension Machine {
     var entries = 0
     for file in files.indices {
       for position in 0..<Limits.filePages {
-        let entry = files[file].entry(at: PageIndex(position))
+        let entry = entry(of: file, at: PageIndex(position))
         if entry.kind == .page && page(of: entry, at: PageIndex(position)) == pfn { entries += 1 }
       }
     }

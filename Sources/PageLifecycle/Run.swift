@@ -82,6 +82,16 @@ package struct Run: Sendable {
   /// Starts over on another machine, keeping what is allocated.
   package mutating func reset(to machine: Machine, calls: Int) {
     self.machine = machine
+    restart(calls: calls)
+  }
+
+  /// Starts over on a machine just booted, whose calls nobody asks for results.
+  package mutating func reset(_ rules: Rules, _ boot: Boot) {
+    machine = Machine(rules, boot)
+    restart(calls: 0)
+  }
+
+  private mutating func restart(calls: Int) {
     (stage, steps, endSteps, blockedSteps) = (.lines, 0, 0, 0)
     (queued, cursor) = (0, 0)
     (missedStop, didQueue, isRunning) = (false, false, false)

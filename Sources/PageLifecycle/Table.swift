@@ -67,7 +67,7 @@ package struct Table<Index: TableIndex, Element, let capacity: Int> {
 
   @inlinable
   package subscript(index: Index) -> Element {
-    @inline(__always) get { storage[Int(index.rawValue)] }
+    @inline(__always) _read { yield storage[Int(index.rawValue)] }
     @inline(__always) _modify { yield &storage[Int(index.rawValue)] }
   }
   /// How many elements there are.

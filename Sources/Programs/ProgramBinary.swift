@@ -22,9 +22,10 @@ package enum ProgramBinary {
   private static let standard = Boot()
   private static let stopBit: UInt8 = 128
 
-  /// The program any bytes stand for; a variant given replaces the one they name.
+  /// The program any bytes stand for; a variant given replaces the one they name, and a protocol
+  /// given the one that they vary.
   package static func decode(
-    _ bytes: some Sequence<UInt8>, variant: Variant? = nil
+    _ bytes: some Sequence<UInt8>, variant: Variant? = nil, of base: Protocol? = nil
   ) -> Program {
     var reader = Reader(bytes)
     var program = Program(decodeVariant(&reader), boot: decodeBoot(&reader))
@@ -37,6 +38,7 @@ package enum ProgramBinary {
       program.variant.withdrawn |= withdrawn << 1 & 1 << UInt16(patch.number)
     }
     if let variant { program.variant = variant }
+    if let base { program.variant.base = base }
     let domains = program.variant.base.design.domains
     while !reader.isAtEnd && program.lines.count < ProgramLimits.lines / 2 {
       let instruction = decodeInstruction(&reader)
@@ -186,9 +188,7 @@ package enum ProgramBinary {
   }
 
   private static func encode(_ instruction: Instruction, _ bytes: inout [UInt8]) {
-    let number = instruction.call.flatMap { call in
-      Vocabulary.operations.firstIndex(of: call.operation)
-    }
+    let number = instruction.call.flatMap { Vocabulary.number(ofOperation: $0.operation) }
     bytes.append(UInt8(number.map { $0 + 1 } ?? 0))
     bytes.append(instruction.cpu.rawValue | (instruction.until == nil ? 0 : stopBit))
     if let call = instruction.call {
@@ -198,7 +198,7 @@ package enum ProgramBinary {
       }
     }
     guard let until = instruction.until else { return }
-    bytes.append(UInt8(Vocabulary.procedures.firstIndex(of: until.procedure) ?? 0))
+    bytes.append(UInt8(Vocabulary.number(of: until.procedure)))
     bytes.append(until.step)
     encode(Int(until.visit) - 1, &bytes)
   }

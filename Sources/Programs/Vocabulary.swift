@@ -25,6 +25,8 @@ package enum Vocabulary {
   }()
   private static let signatures = table { $0.signature }
   private static let names = table { $0.name }
+  private static let operationNumbers = table { operations.firstIndex(of: $0) }
+  private static let procedureNumbers = table { procedures.firstIndex(of: $0) }
   private static let steps = table { $0.stepNames }
   private static let handleUsers = table { procedure in
     procedure.signature?.parameters.contains(.handle) ?? false
@@ -41,6 +43,14 @@ package enum Vocabulary {
   }
   /// The name of a procedure, as ``Procedure/name`` has it.
   package static func name(_ procedure: Procedure) -> String { names[Int(procedure.rawValue)] }
+  /// Its place among ``operations``; nil where programs may not call it.
+  static func number(ofOperation procedure: Procedure) -> Int? {
+    operationNumbers[Int(procedure.rawValue)]
+  }
+  /// Its place among ``procedures``; 0 where it has no steps.
+  static func number(of procedure: Procedure) -> Int {
+    procedureNumbers[Int(procedure.rawValue)] ?? 0
+  }
   static func steps(_ procedure: Procedure) -> [String] { steps[Int(procedure.rawValue)] }
   static func usesHandle(_ procedure: Procedure) -> Bool { handleUsers[Int(procedure.rawValue)] }
 

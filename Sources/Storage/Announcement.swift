@@ -9,11 +9,34 @@ import Foundation
 package struct Announcement: Sendable {
   /// The open file.
   package let descriptor: Int32
+  /// Its first bytes in memory: what is worked on changes too often for a system call each.
+  private let start: Mapped?
+
+  private struct Mapped: @unchecked Sendable {
+    let number: UnsafeMutablePointer<UInt64>
+
+    init?(_ descriptor: Int32) {
+      // A mapped page that the file does not reach could not be written.
+      var status = stat()
+      guard fstat(descriptor, &status) == 0, status.st_size >= Self.size else { return nil }
+      let bytes = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
+      guard let bytes, bytes != MAP_FAILED else { return nil }
+      number = bytes.assumingMemoryBound(to: UInt64.self)
+    }
+
+    func unmap() { munmap(number, Self.size) }
+
+    static let size = 4096
+  }
 
   /// Where the worker finds it.
-  package static let inherited = Announcement(descriptor: 3)
+  package static let inherited = Announcement(descriptor: inheritedDescriptor)
+  package static let inheritedDescriptor: Int32 = 3
 
-  private init(descriptor: Int32) { self.descriptor = descriptor }
+  private init(descriptor: Int32) {
+    self.descriptor = descriptor
+    start = Mapped(descriptor)
+  }
 
   /// A new one.
   package init() {
@@ -22,14 +45,15 @@ package struct Announcement: Sendable {
     descriptor = mkstemp(&name)
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     unlink(name)
+    ftruncate(descriptor, off_t(Mapped.size))
+    start = Mapped(descriptor)
   }
 
   private static let textStart = 16
 
   /// Says what is worked on; 0 is nothing.
   package func note(_ number: Int) {
-    var word = UInt64(number)
-    pwrite(descriptor, &word, 8, 0)
+    start?.number.pointee = UInt64(number)
   }
 
   /// Says more about it.
@@ -44,8 +68,7 @@ package struct Announcement: Sendable {
 
   /// What was worked on last.
   package var number: Int {
-    var word: UInt64 = 0
-    return pread(descriptor, &word, 8, 0) == 8 ? Int(clamping: word) : 0
+    Int(clamping: start?.number.pointee ?? 0)
   }
 
   /// What was said about it; empty where nothing was.
@@ -60,5 +83,8 @@ package struct Announcement: Sendable {
   }
 
   /// Gives it up.
-  package func close() { _ = Foundation.close(descriptor) }
+  package func close() {
+    start?.unmap()
+    _ = Foundation.close(descriptor)
+  }
 }

@@ -16,6 +16,9 @@ enum BenchCommand: Command {
   static let reductions = Option(
     "reductions", .number(1...100_000), "instead, minimize so many fat random programs")
 
+  static let campaign = Option(
+    "campaign", .number(1...10_000_000), "instead, how much of that a campaign of so many keeps")
+
   static let name = "bench"
   static let summary = "measure how fast the engine executes and judges steps"
   static let discussion = """
@@ -32,12 +35,16 @@ enum BenchCommand: Command {
     Programs of one bug should end in one file: of all pairs of programs, precision is the share
     of those with the same file that show the same bug, and recall of those with the same bug that
     have the same file.
+
+    With --campaign, a whole campaign on v6.18 with every known bug repaired is timed in one
+    process, and then the same programs alone, without search and feedback.
     """
-  static let options = [programs, migrations, reductions, Option.format]
+  static let options = [programs, migrations, reductions, campaign, Option.format]
   static let examples = [
     Example("pagefuzz bench", "steps per second, for each protocol"),
     Example("pagefuzz bench --migrations 1000000", "is any page ever lost on its way?"),
     Example("pagefuzz bench --reductions 300", "does one bug end in one file?"),
+    Example("pagefuzz bench --campaign 300000", "what does the search itself cost?"),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
@@ -46,6 +53,9 @@ enum BenchCommand: Command {
     }
     if let migrations = arguments.count(migrations) {
       return try migrate(migrations, arguments)
+    }
+    if let programs = arguments.count(campaign) {
+      return try CampaignBench.run(programs, arguments)
     }
     var total = Measurement(name: "all")
     let programs = arguments.count(programs) ?? 10_000
@@ -113,11 +123,11 @@ private struct Measurement {
     calls = programs.reduce(0) { $0 + $1.callCount }
     var run = Run(machines[0])
     for position in lines.indices {
-      let start = Self.threadSeconds
+      let start = ThreadClock.seconds
       run.reset(to: machines[position], calls: 0)
       for instruction in lines[position] { run.execute(instruction, tag: -1) }
       run.finish()
-      cpuSeconds += Self.threadSeconds - start
+      cpuSeconds += ThreadClock.seconds - start
       steps += run.steps
       endSteps += run.endSteps
       blockedSteps += run.blockedSteps
@@ -135,12 +145,6 @@ private struct Measurement {
     violating += other.violating
     checksum = Execution.combine(checksum, other.checksum)
     cpuSeconds += other.cpuSeconds
-  }
-
-  private static var threadSeconds: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
   private var rate: Double { cpuSeconds > 0 ? Double(steps + endSteps) / cpuSeconds : 0 }

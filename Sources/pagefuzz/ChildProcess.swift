@@ -32,7 +32,7 @@ struct ChildProcess {
     posix_spawn_file_actions_adddup2(&actions, toChild[0], STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, toUs[1], STDOUT_FILENO)
     posix_spawn_file_actions_adddup2(
-      &actions, announcement.descriptor, Announcement.inherited.descriptor)
+      &actions, announcement.descriptor, Announcement.inheritedDescriptor)
     var words = (["pagefuzz"] + arguments).map { strdup($0) } + [nil]
     var environment = ProcessInfo.processInfo.environment.map { strdup("\($0)=\($1)") } + [nil]
     var child = pid_t()

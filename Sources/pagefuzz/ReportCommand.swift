@@ -74,7 +74,7 @@ private struct CampaignPage {
 
   private var facts: [(String, String)] {
     let coverage = campaign.coverage
-    let kinds = zip(Coverage.Kind.allCases, coverage.counts).map { kind, count in
+    let kinds = zip(Footprint.Kind.allCases, coverage.footprint.counts).map { kind, count in
       ("features: \(kind.name)", "\(count) of \(kind.capacity)")
     }
     return [

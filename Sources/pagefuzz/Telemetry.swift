@@ -2,6 +2,7 @@
 
 import Foundation
 import Fuzzing
+import PageLifecycle
 import Storage
 
 /// How a campaign is doing: for a terminal, and for tools that read AFL++'s files.
@@ -92,7 +93,7 @@ extension Telemetry {
       "steps       \(campaign.steps + campaign.endSteps), "
         + "\(Decimals.two(rates.steps / workers / 1e6)) million a second and worker",
     ]
-    for (kind, count) in zip(Coverage.Kind.allCases, coverage.counts) {
+    for (kind, count) in zip(Footprint.Kind.allCases, coverage.footprint.counts) {
       let name = kind.rawValue == 0 ? "features  " : "          "
       lines.append("\(name)  \(kind.name) \(count) of \(kind.capacity)")
     }
@@ -155,7 +156,7 @@ extension Telemetry {
     let (new, _) = Self.count(campaign)
     let now = time(nil)
     let features = campaign.coverage.features
-    let share = Double(features) / Double(Coverage.capacity) * 100
+    let share = Double(features) / Double(Footprint.capacity) * 100
     let fields: [(String, String)] = [
       ("start_time", "\(start)"), ("last_update", "\(now)"),
       ("run_time", "\(Int(moment.wall))"), ("fuzzer_pid", "\(getpid())"),
@@ -166,7 +167,7 @@ extension Telemetry {
       ("last_crash", "\(lastCrash.count > 0 ? start + Int(lastCrash.wall) : 0)"),
       ("bitmap_cvg", Decimals.two(share) + "%"), ("saved_crashes", "\(new)"),
       ("saved_hangs", "0"), ("edges_found", "\(features)"),
-      ("total_edges", "\(Coverage.capacity)"), ("afl_banner", "pagefuzz"),
+      ("total_edges", "\(Footprint.capacity)"), ("afl_banner", "pagefuzz"),
       ("afl_version", Main.program.version), ("target_mode", "default"),
       ("command_line", CommandLine.arguments.joined(separator: " ")),
     ]
@@ -178,7 +179,7 @@ extension Telemetry {
   /// `plot_data`, as AFL++ writes it, with one more row; old rows thin out where there are many.
   mutating func plot(_ campaign: Campaign, _ moment: Moment) -> String {
     let features = campaign.coverage.features
-    let share = Double(features) / Double(Coverage.capacity) * 100
+    let share = Double(features) / Double(Footprint.capacity) * 100
     let rate = Decimals.two(rates(campaign, moment).programs)
     rows.append(
       "\(Int(moment.wall)), \(campaign.epoch), 0, \(campaign.checkpoints), 0, 0, "

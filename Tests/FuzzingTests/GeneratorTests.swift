@@ -17,7 +17,7 @@ struct Drawn {
     var options = Generator.Options()
     options.domains = variant.base.design.domains
     var generator = Generator(options)
-    var execution = RandomExecution(on: Machine(variant.rules))
+    var execution = RandomExecution()
     return (1...count).map { number in
       var planning = Random.stream(seed: 5, .protocols, UInt64(number))
       var stream = Random.stream(seed: 5, .calls, UInt64(number))
@@ -26,7 +26,7 @@ struct Drawn {
       generator.reswarm(&planning)
       var scheduler = RandomWalk(burst: 1 << (number % 6))
       execution.execute(
-        .boot(Machine(variant.rules, generator.options.boot)), calls: calls, generator, &scheduler,
+        .boot(variant.rules, generator.options.boot), calls: calls, generator, &scheduler,
         &stream, &schedule)
       return Drawn(
         program: Program(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// Which numbers below a bound have been seen.
-struct Bitmap: Sendable {
+package struct Bitmap: Sendable {
   private var words: [UInt64]
   /// How many have been.
   private(set) var count = 0
