@@ -9,8 +9,10 @@ package enum JSONText: Equatable, Sendable {
   case integer(Int64)
   case unsigned(UInt64)
   case string(String)
-  /// Seconds with three decimals, the only fractions printed.
+  /// Seconds with three decimals.
   case seconds(Double)
+  /// Any other fraction, with six decimals.
+  case fraction(Double)
   case array([JSONText])
   case object([Field])
 
@@ -45,7 +47,8 @@ package enum JSONText: Equatable, Sendable {
     case .integer(let value): text += String(value)
     case .unsigned(let value): text += String(value)
     case .string(let value): Self.quote(value, into: &text)
-    case .seconds(let value): text += Self.decimal(value)
+    case .seconds(let value): text += Self.decimal(value, places: 3)
+    case .fraction(let value): text += Self.decimal(value, places: 6)
     case .array(let values):
       text += "["
       for (position, value) in values.enumerated() {
@@ -83,13 +86,14 @@ package enum JSONText: Equatable, Sendable {
     text += "\""
   }
 
-  /// Three decimals, without the help of a locale; what is no number of seconds is null.
-  private static func decimal(_ seconds: Double) -> String {
-    guard seconds.isFinite, abs(seconds) < 1e15 else { return "null" }
-    let thousandths = Int64((seconds * 1000).rounded())
-    let fraction = String(thousandths.magnitude % 1000)
-    let zeros = String(repeating: "0", count: 3 - fraction.count)
-    return (thousandths < 0 ? "-" : "") + "\(thousandths.magnitude / 1000).\(zeros)\(fraction)"
+  /// So many decimals, without the help of a locale; what is no number is null.
+  private static func decimal(_ value: Double, places: Int) -> String {
+    guard value.isFinite, abs(value) < 1e12 else { return "null" }
+    let unit = (0..<places).reduce(1) { unit, _ in unit * 10 }
+    let parts = Int64((value * Double(unit)).rounded())
+    let fraction = String(parts.magnitude % UInt64(unit))
+    let zeros = String(repeating: "0", count: places - fraction.count)
+    return (parts < 0 ? "-" : "") + "\(parts.magnitude / UInt64(unit)).\(zeros)\(fraction)"
   }
 }
 

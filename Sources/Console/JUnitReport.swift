@@ -17,8 +17,12 @@ package struct JUnitReport: Equatable, Sendable {
     package var name: String
     /// How it ended.
     package var outcome: Outcome
+    /// What build servers list it under; nil for the suite's own name.
+    package var group: String?
     /// What was run and how it ended.
-    package init(_ name: String, _ outcome: Outcome) { (self.name, self.outcome) = (name, outcome) }
+    package init(_ name: String, _ outcome: Outcome, in group: String? = nil) {
+      (self.name, self.outcome, self.group) = (name, outcome, group)
+    }
   }
 
   /// What the cases have in common.
@@ -34,12 +38,13 @@ package struct JUnitReport: Equatable, Sendable {
     var errors = 0
     var body = ""
     for entry in cases {
-      let opening = "    <testcase classname=\(quoted(suite)) name=\(quoted(entry.name))"
+      let group = quoted(entry.group ?? suite)
+      let opening = "    <testcase classname=\(group) name=\(quoted(entry.name))"
       switch entry.outcome {
       case .passed: body += "\(opening)/>\n"
       case .failed(let message, let details):
         failures += 1
-        let element = "<failure message=\(quoted(message))>\(escaped(details))</failure>"
+        let element = "<failure message=\(quoted(message))>\(XMLText.escaped(details))</failure>"
         body += "\(opening)>\n      \(element)\n    </testcase>\n"
       case .broken(let message):
         errors += 1
@@ -57,25 +62,7 @@ package struct JUnitReport: Equatable, Sendable {
       """
   }
 
-  private func quoted(_ text: String) -> String { "\"" + escaped(text, inAttribute: true) + "\"" }
-
-  /// Text as XML may hold it; characters it forbids become U+FFFD.
-  private func escaped(_ text: String, inAttribute: Bool = false) -> String {
-    var result = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": result.append(contentsOf: "&amp;".unicodeScalars)
-      case "<": result.append(contentsOf: "&lt;".unicodeScalars)
-      case ">": result.append(contentsOf: "&gt;".unicodeScalars)
-      case "\"": result.append(contentsOf: "&quot;".unicodeScalars)
-      case "\n", "\t":
-        let reference = inAttribute ? "&#\(scalar.value);" : String(scalar)
-        result.append(contentsOf: reference.unicodeScalars)
-      case " "..."\u{d7ff}", "\u{e000}"..."\u{fffd}", "\u{10000}"..."\u{10ffff}":
-        result.append(scalar)
-      default: result.append("\u{fffd}")
-      }
-    }
-    return String(result)
+  private func quoted(_ text: String) -> String {
+    "\"" + XMLText.escaped(text, inAttribute: true) + "\""
   }
 }

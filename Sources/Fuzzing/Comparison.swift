@@ -1,49 +1,81 @@
 // SPDX-License-Identifier: MIT
 
-/// How much two searches cost until each found the same thing, over the same seeds.
-///
-/// A run that found nothing costs more than any that did (it is censored).
-package struct Comparison: Sendable {
-  /// Atomic steps of the lines a run executed until it found it; nil where its budget ended first.
-  package typealias Cost = Int?
+/// What one search did about one specimen, from one seed.
+package struct Trial: Equatable, Sendable {
+  /// Atomic steps of its lines until it found the bug; those it was given, where it did not.
+  package var steps: Int
+  /// False where it was given up: how long it would have taken is not known (it is censored).
+  package var isFound: Bool
 
-  /// One cost a seed.
-  package var first: [Cost] = []
-  package var second: [Cost] = []
+  /// A run that found the bug after so many steps, or was given up.
+  package init(steps: Int, isFound: Bool) { (self.steps, self.isFound) = (steps, isFound) }
 
-  /// No runs yet.
-  package init() {}
-
-  /// The cost half of the runs stay below; nil where more than half found nothing.
-  package static func median(of costs: [Cost]) -> Cost {
-    let sorted = costs.map { $0 ?? .max }.sorted()
-    guard !sorted.isEmpty, sorted[sorted.count / 2] < .max else { return nil }
-    return sorted[sorted.count / 2]
+  /// What the run would have been with fewer steps; nil where it was given too few itself.
+  package func limited(to limit: Int) -> Trial? {
+    if isFound && steps <= limit { return self }
+    return steps >= limit ? Trial(steps: limit, isFound: false) : nil
   }
+
+  /// Where it stands among others: one that was given up needs more than any that was not.
+  fileprivate var order: Int { isFound ? steps : .max }
+}
+
+/// How much two searches cost until each found the same bug, over some seeds.
+package struct Comparison: Sendable {
+  /// One run a seed.
+  package var first: [Trial]
+  package var second: [Trial]
+
+  /// The runs of two searches.
+  package init(_ first: [Trial], _ second: [Trial]) { (self.first, self.second) = (first, second) }
 
   /// The chance that the second needs less than the first, ties counted half: Vargha and Delaney's
   /// A12 (2000); 0.5 is no difference.
   package var effect: Double {
-    let (wins, ties) = pairs
-    return (Double(wins) + Double(ties) / 2) / Double(max(1, first.count * second.count))
-  }
-
-  private var pairs: (wins: Int, ties: Int) {
-    var (wins, ties) = (0, 0)
-    for left in first.map({ $0 ?? .max }) {
-      for right in second.map({ $0 ?? .max }) {
-        if right < left { wins += 1 }
-        if right == left { ties += 1 }
+    var doubled = 0
+    for left in first {
+      for right in second {
+        doubled += right.order < left.order ? 2 : (right.order == left.order ? 1 : 0)
       }
     }
-    return (wins, ties)
+    return Double(doubled) / 2 / Double(max(1, first.count * second.count))
   }
+
+  /// The effects that would make the one seen no surprise, 95 of 100 times: Newcombe's method 5
+  /// (2006).
+  ///
+  /// A bootstrap would call an effect of 1 certain, from however few runs.
+  package var interval: ClosedRange<Double> {
+    let (seen, pairs) = (effect, Double(max(1, first.count * second.count)))
+    let others = max(0, Double(first.count + second.count) / 2 - 1)
+    func isNoSurprise(_ effect: Double) -> Bool {
+      let spread =
+        1 + others * (1 - effect) / (2 - effect) + others * effect / (1 + effect)
+      let variance = effect * (1 - effect) / pairs * spread
+      return (seen - effect) * (seen - effect) <= Self.quantile * Self.quantile * variance
+    }
+    func edge(towards end: Double) -> Double {
+      guard abs(end - seen) > 0 else { return end }
+      var (inside, outside) = (seen, end)
+      // At the very ends nothing varies: what lies between is looked at.
+      if seen == 1 - end { inside = seen + (end - seen) * 1e-9 }
+      for _ in 0..<64 {
+        let middle = (inside + outside) / 2
+        if isNoSurprise(middle) { inside = middle } else { outside = middle }
+      }
+      return inside
+    }
+    return edge(towards: 0)...edge(towards: 1)
+  }
+
+  /// 97.5 % of the normal distribution lie below.
+  private static let quantile = 1.959_963_984_540_054
 
   /// How likely a difference as large is where there is none, two-sided: Mann and Whitney's U by
   /// its normal approximation, corrected for ties.
   package var chance: Double {
     let (n, m) = (Double(first.count), Double(second.count))
-    let all = (first + second).map { $0 ?? .max }.sorted()
+    let all = (first + second).map(\.order).sorted()
     var tied = 0.0
     var start = 0
     for position in all.indices.dropFirst() where all[position] != all[start] {
@@ -77,5 +109,75 @@ package struct Comparison: Sendable {
     var result = 1.0
     for _ in 0..<16 { result /= sum }
     return min(1, result)
+  }
+}
+
+// MARK: Many specimens
+
+extension Comparison {
+  /// How many times as many steps the second needs in the median.
+  package struct Ratio: Equatable, Sendable {
+    /// What is known where one of the medians is not.
+    package enum Bound: Sendable { case exact, atMost, atLeast }
+    package var value: Double
+    package var bound: Bound
+  }
+
+  /// The ratio of the medians; nil where neither is known.
+  package var ratio: Ratio? {
+    let (one, other) = (Survival(first), Survival(second))
+    func ratio(_ second: Int, _ first: Int, _ bound: Ratio.Bound) -> Ratio {
+      Ratio(value: Double(second) / Double(max(1, first)), bound: bound)
+    }
+    switch (one.median, other.median) {
+    case (let first?, let second?): return ratio(second, first, .exact)
+    case (let first?, nil): return ratio(other.end, first, .atLeast)
+    case (nil, let second?): return ratio(second, one.end, .atMost)
+    case (nil, nil): return nil
+    }
+  }
+
+  /// Steps the first search must need in the median before a specimen counts as deep.
+  package static let deepSteps = 100_000
+
+  /// Chance alone shows more than this to be found by the first search.
+  package var isDeep: Bool {
+    let survival = Survival(first)
+    return (survival.median ?? survival.end) > Self.deepSteps
+  }
+
+  /// Holm's correction (1979): the chances of several comparisons, as large as they have to be so
+  /// that the smallest of them is no luck of who compares often.
+  package static func corrected(_ chances: [Double]) -> [Double] {
+    let order = chances.indices.sorted { (chances[$0], $0) < (chances[$1], $1) }
+    var corrected = chances
+    var least = 0.0
+    for (rank, position) in order.enumerated() {
+      least = max(least, min(1, Double(order.count - rank) * chances[position]))
+      corrected[position] = least
+    }
+    return corrected
+  }
+
+  /// The geometric mean of positive numbers; nil of none.
+  package static func geometricMean(_ values: [Double]) -> Double? {
+    guard var low = values.min(), var high = values.max() else { return nil }
+    // The number whose ratios with all of them multiply to 1.
+    for _ in 0..<128 {
+      let middle = (low + high) / 2
+      if isProductAboveOne(values.map { $0 / middle }) { low = middle } else { high = middle }
+    }
+    return (low + high) / 2
+  }
+
+  /// Without leaving the range of numbers on the way.
+  private static func isProductAboveOne(_ factors: [Double]) -> Bool {
+    var (significand, exponent) = (1.0, 0)
+    for factor in factors {
+      significand *= factor
+      exponent += Int(significand.exponent)
+      significand = significand.significand
+    }
+    return exponent > 0 || (exponent == 0 && significand > 1)
   }
 }

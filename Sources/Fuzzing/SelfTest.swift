@@ -44,17 +44,7 @@ package struct SelfTest: Sendable {
   package mutating func run(executions limit: Int) -> Outcome {
     var outcome = Outcome()
     while campaign.executions < limit, outcome.found == nil {
-      for finding in campaign.advance(within: limit) where outcome.found == nil {
-        let invariant = finding.violation.invariant
-        if !outcome.shown.contains(invariant) { outcome.shown.append(invariant) }
-        if declared.contains(invariant) {
-          outcome.found = finding.violation
-          outcome.executions = finding.execution
-          outcome.steps = campaign.sightings[finding.sighting].firstStep
-        } else if outcome.undeclared == nil {
-          outcome.undeclared = finding
-        }
-      }
+      advance(within: limit, &outcome)
     }
     outcome.shown.sort { $0.rawValue < $1.rawValue }
     if outcome.found == nil {
@@ -62,5 +52,31 @@ package struct SelfTest: Sendable {
       outcome.steps = campaign.steps + campaign.endSteps
     }
     return outcome
+  }
+
+  /// Runs programs until a declared violation is found, or their lines had so many steps; nil where
+  /// it was not to go on.
+  package mutating func trial(steps limit: Int, while mayGoOn: () -> Bool = { true }) -> Trial? {
+    var outcome = Outcome()
+    while campaign.steps < limit, outcome.found == nil {
+      guard mayGoOn() else { return nil }
+      advance(within: .max, &outcome)
+    }
+    let steps = outcome.found == nil ? campaign.steps : outcome.steps
+    return Trial(steps: steps, isFound: outcome.found != nil).limited(to: limit)
+  }
+
+  private mutating func advance(within limit: Int, _ outcome: inout Outcome) {
+    for finding in campaign.advance(within: limit) where outcome.found == nil {
+      let invariant = finding.violation.invariant
+      if !outcome.shown.contains(invariant) { outcome.shown.append(invariant) }
+      if declared.contains(invariant) {
+        outcome.found = finding.violation
+        outcome.executions = finding.execution
+        outcome.steps = campaign.sightings[finding.sighting].firstStep
+      } else if outcome.undeclared == nil {
+        outcome.undeclared = finding
+      }
+    }
   }
 }

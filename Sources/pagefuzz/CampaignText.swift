@@ -13,7 +13,7 @@ struct CampaignText {
   var executions: Int?
 
   /// A build with other steps, rules or limits numbers everything differently.
-  private static let build: String = {
+  static let build: String = {
     let steps = Vocabulary.procedures.map { "\($0.name) \($0.stepNames)" }
     let protocols = Protocol.all.map(\.name) + Rule.allCases.map(\.name)
     let limits = (Limits.all + ProgramLimits.all + SearchLimits.all).map {

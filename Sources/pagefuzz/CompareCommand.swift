@@ -1,92 +1,150 @@
 // SPDX-License-Identifier: MIT
 
 import Console
+import Foundation
 import Fuzzing
 import PageLifecycle
+import Storage
 
-/// `compare`: which of two searches finds seeded bugs sooner, and whether that is chance.
+/// `compare`: which of several searches finds seeded bugs sooner, and whether that is chance.
 enum CompareCommand: Command {
   static let seeds = Option("seeds", .number(1...10_000), "how many seeds each is run from [30]")
-  static let executions = Option(
-    "executions", .number(1...UInt64(Int.max)), "how many programs a run may take [20000]")
+  static let steps = Option(
+    "steps", .number(1...UInt64(Int32.max)), "atomic steps a run may take [20000000]")
+  static let workers = Option(
+    "workers", .number(1...64), "how many threads make runs [one a processor]")
+  static let csv = Option("csv", .file, "keep every run there, and go on with what it has")
+  static let svg = Option("svg", .file, "draw there how many runs still searched after what steps")
+  static let markdown = Option("markdown", "print the result as a Markdown table")
 
   static let name = "compare"
   static let summary = "which of two searches finds seeded bugs sooner"
   static let discussion = """
-    Looks for each specimen from the same seeds with both searches, from nothing, and prints the
-    median of the steps they needed, the chance that B needs fewer than A (A12: 0.5 is no
-    difference), and how likely that is by luck (Mann and Whitney's U).  A run whose programs
-    are used up counts as longer than any other.  A search is full, random, or the name of a
-    scheduler; 'full-continue' is full without that mechanism.
+    Looks for each specimen with each search, from the same seeds and from nothing.  Printed are the
+    median steps and how many runs found it, the ratio of the medians, the chance that B needs fewer
+    steps than A (A12: 0.5 is no difference) with its 95 % interval, and how likely such a
+    difference is by luck (Mann and Whitney's U), before and after Holm's correction for the number
+    of specimens.  A run that is given up counts as longer than any other.  At the end stands the
+    geometric mean of the ratios of those specimens that A needs more than 100000 steps for.
+
+    A search is full, random, or the name of a scheduler; 'full-continue' is full without that
+    mechanism.  With --csv every run is kept when it is over, in the order of runs: whoever
+    interrupts the command and gives it again goes on there, also to more seeds, specimens or steps.
+    After a change of the search begin another file.  The number of workers changes no result.
     """
   static let options = [
-    SelfTestCommand.specimen, seeds, executions, Option.format,
+    SelfTestCommand.specimen, seeds, steps, workers, csv, svg, markdown, Option.format,
+    Option.quiet,
   ]
   static let operands = [
     Operand(.text("A", offers: Search.names), "a search"),
-    Operand(.text("B", offers: Search.names), "the one to compare it with"),
+    Operand(.text("B", offers: Search.names), "what to compare it with", isRepeated: true),
   ]
   static let examples = [
     Example(
-      "pagefuzz compare random full --specimen M-STALEPMD@v6.18", "whether the search pays")
+      "pagefuzz compare random full --specimen M-STALEPMD@v6.18", "whether the search pays"),
+    Example(
+      "pagefuzz compare pct full --specimen @v6.18 --csv runs.csv --svg runs.svg",
+      "every specimen of a protocol; may be interrupted"),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-    let searches = try arguments.operands.map(search)
+    let searches = try searches(arguments.operands)
     let specimens = try SelfTestCommand.specimens(of: arguments)
-    let count = arguments.number(seeds) ?? 30
-    let limit = arguments.count(executions) ?? 20_000
+    let seeds = arguments.number(seeds) ?? 30
+    let limit = arguments.count(steps) ?? 20_000_000
+    var file =
+      try arguments[csv].map { path throws(StorageError) in try TrialFile(path) }
+      ?? TrialFile()
+    defer { file.close() }
+    let workers = arguments.count(workers) ?? ProcessInfo.processInfo.activeProcessorCount
     Interruption.listen()
-    for specimen in specimens {
-      var comparison = Comparison()
-      for seed in 1...count {
-        if let status = Interruption.status { return status }
-        comparison.first.append(cost(of: specimen, seed, searches[0], limit))
-        comparison.second.append(cost(of: specimen, seed, searches[1], limit))
+    var runs = ComparedRuns(specimens, searches, seeds: seeds, limit: limit)
+    try runs.make(in: &file, on: workers, isQuiet: arguments.has(.quiet))
+    let table = ComparisonTable(searches: searches, rows: runs.rows(of: file))
+    if let path = arguments[svg] {
+      let plot = SurvivalPlot(searches: searches.map(\.name), limit: limit, rows: table.rows)
+      try FileSystem.real.writeAtomically(Array(plot.text.utf8), to: path)
+    }
+    for line in lines(of: table, arguments) { try Output.line(line) }
+    return Interruption.status ?? .success
+  }
+
+  private static func lines(
+    of table: ComparisonTable, _ arguments: ParsedArguments
+  ) -> [String] {
+    if arguments.isJSON { return table.json.map(\.line) }
+    return arguments.has(markdown) ? table.markdown : table.text
+  }
+
+  private static func searches(_ names: [String]) throws -> [Search] {
+    if let again = names.indices.first(where: { names[..<$0].contains(names[$0]) }) {
+      throw CommandFailure(.usage, "compare: '\(names[again])' is given twice")
+    }
+    return try names.map { name in
+      if let search = Search(named: name) { return search }
+      let near = Suggestion.phrase(for: name, among: Search.names)
+      throw CommandFailure(.usage, "compare: no search '\(name)'\(near)")
+    }
+  }
+}
+
+/// Every run a comparison consists of: specimen by specimen, seed by seed, search by search.
+private struct ComparedRuns {
+  private struct Run: Sendable {
+    var specimen: Specimen
+    var search: Search
+    var seed: UInt64
+    var key: TrialFile.Key {
+      TrialFile.Key(specimen: specimen.name, search: search.name, seed: seed)
+    }
+  }
+
+  private let specimens: [Specimen]
+  private let searches: [Search]
+  private let seeds: ClosedRange<UInt64>
+  private let limit: Int
+
+  init(_ specimens: [Specimen], _ searches: [Search], seeds: UInt64, limit: Int) {
+    (self.specimens, self.searches) = (specimens, searches)
+    (self.seeds, self.limit) = (1...seeds, limit)
+  }
+
+  /// Makes the runs that a file lacks, until somebody asks to end.
+  mutating func make(in file: inout TrialFile, on workers: Int, isQuiet: Bool) throws {
+    let all = specimens.flatMap { specimen in
+      seeds.flatMap { seed in searches.map { Run(specimen: specimen, search: $0, seed: seed) } }
+    }
+    let (trials, limit) = (file.trials, limit)
+    let missing = all.filter { trials[$0.key]?.limited(to: limit) == nil }
+    var progress = Progress(isQuiet: isQuiet)
+    defer { progress.clear() }
+    var made = all.count - missing.count
+    progress.show("\(made) of \(all.count) runs")
+    try Threads.run(missing.count, on: min(workers, max(1, missing.count))) { position -> Trial? in
+      let run = missing[position]
+      var test = SelfTest(of: run.specimen, seed: run.seed, search: run.search)
+      return test.trial(steps: limit) { Interruption.status == nil }
+    } deliver: { position, trial in
+      guard let trial else { return false }
+      try file.add(trial, missing[position].key)
+      made += 1
+      progress.show("\(made) of \(all.count) runs; \(missing[position].specimen.name)")
+      return true
+    }
+  }
+
+  /// The runs of those specimens that were finished.
+  func rows(of file: TrialFile) -> [ComparisonTable.Row] {
+    specimens.compactMap { specimen in
+      let trials = searches.map { search in
+        seeds.compactMap { seed in
+          let key = TrialFile.Key(specimen: specimen.name, search: search.name, seed: seed)
+          return file.trials[key]?.limited(to: limit)
+        }
       }
-      try arguments.isJSON
-        ? Output.line(json(comparison, specimen, searches))
-        : Output.line(text(comparison, specimen, searches))
+      guard trials.allSatisfy({ $0.count == seeds.count }) else { return nil }
+      return ComparisonTable.Row(specimen: specimen.name, trials: trials)
     }
-    return .success
-  }
-
-  private static func search(_ name: String) throws -> Search {
-    if let search = Search(named: name) { return search }
-    let near = Suggestion.phrase(for: name, among: Search.names)
-    throw CommandFailure(.usage, "compare: no search '\(name)'\(near)")
-  }
-
-  private static func cost(
-    of specimen: Specimen, _ seed: UInt64, _ search: Search, _ limit: Int
-  ) -> Comparison.Cost {
-    var test = SelfTest(of: specimen, seed: seed, search: search)
-    let outcome = test.run(executions: limit)
-    return outcome.found == nil ? nil : outcome.steps
-  }
-
-  private static func text(
-    _ comparison: Comparison, _ specimen: Specimen, _ searches: [Search]
-  ) -> String {
-    let sides = zip(searches, [comparison.first, comparison.second]).map { search, costs in
-      let median = Comparison.median(of: costs).map(String.init) ?? "no"
-      return "\(search.name) \(median) steps (\(costs.count { $0 != nil }) of \(costs.count))"
-    }
-    let numbers = [comparison.effect, comparison.chance].map(Decimals.two)
-    return "\(specimen.name)  \(sides.joined(separator: ", "))  A12 \(numbers[0]), p \(numbers[1])"
-  }
-
-  private static func json(
-    _ comparison: Comparison, _ specimen: Specimen, _ searches: [Search]
-  ) -> JSONText {
-    func steps(_ costs: [Comparison.Cost]) -> JSONText {
-      .array(costs.map { $0.map(JSONText.count) ?? .null })
-    }
-    return [
-      "specimen": .string(specimen.name), "first": .string(searches[0].name),
-      "second": .string(searches[1].name), "firstSteps": steps(comparison.first),
-      "secondSteps": steps(comparison.second),
-      "effect": .seconds(comparison.effect), "chance": .seconds(comparison.chance),
-    ]
   }
 }

@@ -10,16 +10,23 @@ import Storage
 enum ReportCommand: Command {
   static let crashes = Option("crashes", .directory, "where its findings are kept [crashes]")
 
+  static let format = Option(
+    "format", .choice(["html", "junit", "plot"]), "what is printed [html]")
+
   static let name = "report"
   static let summary = "one HTML page about a campaign that is kept"
   static let discussion = """
     Prints a page that needs nothing beside itself: what the campaign is about, how far it came,
     what it found, with the programs, and how what it reached grew.  The campaign may be running.
+
+    'junit' is for build servers: a test case for each invariant of each protocol, which fails where
+    something new was found, with the programs.  'plot' is AFL++'s plot_data.
     """
-  static let options = [crashes]
+  static let options = [format, crashes]
   static let operands = [Operand(.directory, named: "STATE", "the directory it is kept in")]
   static let examples = [
-    Example("pagefuzz report .pagefuzz > night.html", "what the night has brought")
+    Example("pagefuzz report .pagefuzz > night.html", "what the night has brought"),
+    Example("pagefuzz report --format junit .pagefuzz > night.xml", "the same for a build server"),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
@@ -34,12 +41,60 @@ enum ReportCommand: Command {
       throw StateDirectory.damaged(path, error.reason)
     }
     let campaign = try about.campaign(contents, path)
-    let plot = (try? ProgramFiles.read(Path.join(path, "plot_data"))) ?? []
+    let plotPath = Path.join(path, "plot_data")
+    if arguments[format] == "plot" {
+      let plot = try ProgramFiles.read(plotPath, limitBytes: plotLimitBytes)
+      try Output.write(String(decoding: plot, as: UTF8.self))
+      return .success
+    }
+    let directory = try CrashDirectory(reading: arguments[crashes] ?? "crashes")
+    if arguments[format] == "junit" {
+      try Output.write(CampaignCases(campaign: campaign, directory: directory).report.text)
+      return .success
+    }
+    let plot = (try? ProgramFiles.read(plotPath, limitBytes: plotLimitBytes)) ?? []
     let page = CampaignPage(
-      campaign: campaign, directory: try CrashDirectory(reading: arguments[crashes] ?? "crashes"),
-      plot: Plot(String(decoding: plot, as: UTF8.self)))
+      campaign: campaign, directory: directory, plot: Plot(String(decoding: plot, as: UTF8.self)))
     try Output.write(page.text)
     return .success
+  }
+
+  private static let plotLimitBytes = 1 << 24
+}
+
+/// What build servers are told: a case for each invariant that a protocol claims.
+private struct CampaignCases {
+  var campaign: Campaign
+  var directory: CrashDirectory
+
+  var report: JUnitReport {
+    var report = JUnitReport(suite: "pagefuzz campaign")
+    for base in bases {
+      for invariant in Invariant.allCases where !base.design.exempt.contains(invariant) {
+        let name = "\(invariant.name) \(invariant.statement)"
+        report.cases.append(.init(name, outcome(of: invariant, on: base), in: base.name))
+      }
+    }
+    return report
+  }
+
+  private var bases: [Protocol] {
+    let names = Set(campaign.options.variants.map(\.base.name))
+    return Protocol.all.filter { names.contains($0.name) }
+  }
+
+  private func outcome(of invariant: Invariant, on base: Protocol) -> JUnitReport.Outcome {
+    let news = campaign.sightings.filter { sighting in
+      sighting.programs > 0 && !sighting.isKnown && sighting.base == base.name
+        && sighting.identity.invariant == invariant
+    }
+    guard !news.isEmpty else { return .passed }
+    let details = news.map { sighting in
+      "\(sighting.identity), in \(sighting.place), first in program \(sighting.firstExecution)\n"
+        + (directory.text(of: sighting) ?? "\(directory.path(of: sighting)) cannot be read\n")
+    }
+    let identities = news.map { "\($0.identity)" }.joined(separator: "; ")
+    return .failed("new: \(identities)", details: details.joined(separator: "\n"))
   }
 }
 
@@ -90,7 +145,9 @@ private struct CampaignPage {
   }
 
   private func table(_ rows: [(String, String)]) -> String {
-    let lines = rows.map { "<tr><th>\(Self.escaped($0))</th><td>\(Self.escaped($1))</td></tr>" }
+    let lines = rows.map {
+      "<tr><th>\(XMLText.escaped($0))</th><td>\(XMLText.escaped($1))</td></tr>"
+    }
     return "<table>\n\(lines.joined(separator: "\n"))\n</table>"
   }
 
@@ -103,19 +160,15 @@ private struct CampaignPage {
 
   private func section(_ sighting: Campaign.Sighting) -> String {
     let word = sighting.isKnown ? "known" : "<span class=\"new\">new</span>"
-    let title = Self.escaped("\(sighting.base): \(sighting.identity)")
-    let program = directory.text(of: sighting).map { "<pre>\(Self.escaped($0))</pre>" } ?? ""
+    let title = XMLText.escaped("\(sighting.base): \(sighting.identity)")
+    let program = directory.text(of: sighting).map { "<pre>\(XMLText.escaped($0))</pre>" } ?? ""
     return """
       <details\(sighting.isKnown ? "" : " open")><summary>\(word) \(title)</summary>
-      <p>\(Self.escaped(sighting.identity.invariant.statement)) Violated in
-      \(Self.escaped("\(sighting.place)")), by \(sighting.programs) programs, first in
+      <p>\(XMLText.escaped(sighting.identity.invariant.statement)) Violated in
+      \(XMLText.escaped("\(sighting.place)")), by \(sighting.programs) programs, first in
       \(sighting.firstExecution).</p>
       \(program)</details>
       """
-  }
-
-  private static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
   }
 }
 

@@ -8,7 +8,8 @@ import Programs
 /// `selftest`: every seeded bug must be found, by an invariant it declares, from nothing.
 enum SelfTestCommand: Command {
   static let specimen = Option(
-    "specimen", .text("NAME", offers: Specimen.all.map(\.name)), "a seeded bug to look for [all]",
+    "specimen", .text("NAME", offers: Specimen.all.map(\.name)),
+    "a seeded bug to look for; @v6.18: those of a protocol, M-SKIP: of all protocols [all]",
     isRepeated: true)
   static let executions = Option(
     "executions", .number(1...UInt64(Int.max)), "how many programs each may take [200000]")
@@ -62,12 +63,18 @@ enum SelfTestCommand: Command {
 
   /// The specimens the command line names, or all.
   static func specimens(of arguments: ParsedArguments) throws -> [Specimen] {
-    let names = arguments.all(specimen)
-    if let unknown = names.first(where: { name in !Specimen.all.contains { $0.name == name } }) {
+    let words = arguments.all(specimen)
+    func names(_ word: String, _ specimen: Specimen) -> Bool {
+      let base = "@" + specimen.variant.base.name
+      return [specimen.name, base, specimen.rule.info.bug].contains(word)
+    }
+    if let unknown = words.first(where: { word in !Specimen.all.contains { names(word, $0) } }) {
       let near = Suggestion.phrase(for: unknown, among: Specimen.all.map(\.name))
       throw CommandFailure(.usage, "no specimen '\(unknown)'\(near); see 'list specimens'")
     }
-    return Specimen.all.filter { names.isEmpty || names.contains($0.name) }
+    return Specimen.all.filter { specimen in
+      words.isEmpty || words.contains { names($0, specimen) }
+    }
   }
 
   private static func tell(

@@ -3,6 +3,10 @@
 import Foundation
 import Testing
 
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
 /// Campaigns that somebody disturbs: they end with the same bytes as those that nobody did.
 @Suite("pagefuzz fuzz, disturbed", .serialized)
 struct CampaignCommandTests {
@@ -105,6 +109,39 @@ struct CampaignCommandTests {
     }
     let nothing = try Invoked.pagefuzz(["report", scratch.path("nowhere")])
     #expect(nothing.status == 66 && nothing.errors.contains("--state"))
+  }
+
+  @Test("A build server sees a case for each invariant of each protocol, and new findings fail")
+  func reportToBuildServer() throws {
+    let scratch = try Scratch()
+    _ = try Self.fuzz(scratch, ["--state", scratch.path("state"), "--protocol", "foll-pin"])
+    let words = ["report", scratch.path("state"), "--crashes", scratch.path("crashes")]
+    let result = try Invoked.pagefuzz(words + ["--format", "junit"])
+    #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+    let document = try XMLDocument(data: Data(result.output.utf8))
+    func names(_ path: String) throws -> [String] {
+      try document.nodes(forXPath: path).compactMap(\.stringValue)
+    }
+    #expect(Set(try names("//testcase/@classname")) == ["v6.1", "foll-pin"])
+    let cases = try names("//testcase[@classname='v6.1']/@name")
+    #expect(cases.count > 50 && Set(cases).count == cases.count)
+    let programs = try names("//failure")
+    let files = try FileManager.default.contentsOfDirectory(atPath: scratch.path("crashes"))
+    #expect(!files.isEmpty)
+    for file in files {
+      let text = scratch.text(of: "crashes/\(file)")
+      #expect(programs.contains { $0.contains(text) }, "\(file)")
+    }
+    #expect(try names("//testsuite/@failures") == ["\(programs.count)"])
+    // What is known to the next campaign fails nothing.
+    let again = try Self.fuzz(
+      scratch, ["--state", scratch.path("again"), "--protocol", "foll-pin"])
+    #expect(again.status == 0)
+    let calm = try Invoked.pagefuzz(
+      ["report", scratch.path("again"), "--crashes", scratch.path("crashes"), "--format=junit"])
+    #expect(calm.output.contains("failures=\"0\""), "\(calm.output.prefix(300))")
+    let plot = try Invoked.pagefuzz(words + ["--format", "plot"])
+    #expect(plot.output.hasPrefix("# relative_time, cycles_done"))
   }
 
   @Test("Two campaigns cannot share a state")

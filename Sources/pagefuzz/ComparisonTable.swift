@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Fuzzing
+
+/// What `compare` prints: the first search against each of the others, specimen by specimen.
+struct ComparisonTable {
+  /// All runs about one specimen.
+  struct Row {
+    var specimen: String
+    /// One list a search, one run a seed.
+    var trials: [[Trial]]
+  }
+
+  private let searches: [Search]
+  let rows: [Row]
+  private let contests: [Contest]
+
+  init(searches: [Search], rows: [Row]) {
+    (self.searches, self.rows) = (searches, rows)
+    contests = searches.indices.dropFirst().map { Contest(searches[0], searches[$0], rows, $0) }
+  }
+
+  var text: [String] { contests.flatMap(\.text) }
+  var json: [JSONText] { contests.flatMap { $0.lines.map(\.json) + [$0.json] } }
+  var markdown: [String] { contests.flatMap(\.markdown) }
+}
+
+/// Two of the searches.
+private struct Contest {
+  /// A specimen of it.
+  struct Line {
+    let names: (String, String)
+    let specimen: String
+    let comparison: Comparison
+    /// The chance of such a difference by luck, after Holm.
+    let corrected: Double
+  }
+
+  let names: (String, String)
+  let lines: [Line]
+
+  init(_ first: Search, _ second: Search, _ rows: [ComparisonTable.Row], _ place: Int) {
+    let names = (first.name, second.name)
+    let comparisons = rows.map { Comparison($0.trials[0], $0.trials[place]) }
+    let corrected = Comparison.corrected(comparisons.map(\.chance))
+    self.names = names
+    lines = rows.indices.map { row in
+      Line(
+        names: names, specimen: rows[row].specimen, comparison: comparisons[row],
+        corrected: corrected[row])
+    }
+  }
+
+  var text: [String] { lines.map(\.text) + summary }
+
+  var markdown: [String] {
+    let head =
+      "| specimen | \(names.0), median | found | \(names.1), median | found "
+      + "| ratio | A12 | 95 % | p, Holm |"
+    return [head, "|---|---|---|---|---|---|---|---|---|"] + lines.map(\.markdown) + [""]
+      + summary + [""]
+  }
+
+  private var sooner: [Line] { lines.filter { $0.isSure && $0.comparison.effect > 0.5 } }
+  private var later: [Line] { lines.filter { $0.isSure && $0.comparison.effect < 0.5 } }
+  /// What costs more than half as much again, and not by luck.
+  private var muchLater: [Line] {
+    later.filter { line in line.comparison.ratio.map { $0.value > 1.5 } ?? false }
+  }
+
+  private var deep: [Line] { lines.filter(\.comparison.isDeep) }
+  private var ratios: [Comparison.Ratio] { deep.compactMap(\.comparison.ratio) }
+  private var mean: Double? { Comparison.geometricMean(ratios.map { max($0.value, 1e-9) }) }
+
+  private var summary: [String] {
+    let (first, second) = names
+    let worse = muchLater.map(\.specimen).joined(separator: ", ")
+    var lines = [
+      "\(second) against \(first): sooner on \(sooner.count) and later on \(later.count) of "
+        + "\(self.lines.count) specimens, at 5 % after Holm; later by more than half: "
+        + (worse.isEmpty ? "none" : worse)
+    ]
+    let words = "of the ratios where \(first) needs more than \(Comparison.deepSteps) steps"
+    guard let mean else { return lines + ["no mean \(words): no such specimen was found"] }
+    let bounds = ratios.count { $0.bound != .exact }
+    let unknown = deep.count - ratios.count
+    lines.append(
+      "geometric mean \(words): \(Decimals.two(mean)), of \(ratios.count) specimens"
+        + (bounds > 0 ? ", \(bounds) of them with a bound for a median" : "")
+        + (unknown > 0 ? "; \(unknown) more found by neither" : ""))
+    return lines
+  }
+
+  var json: JSONText {
+    [
+      "first": .string(names.0), "second": .string(names.1), "specimens": .count(lines.count),
+      "sooner": .count(sooner.count), "later": .count(later.count),
+      "laterByHalf": .strings(muchLater.map(\.specimen)), "deep": .count(deep.count),
+      "deepWithRatio": .count(ratios.count),
+      "deepWithBound": .count(ratios.count { $0.bound != .exact }),
+      "geometricMean": mean.map { .fraction($0) } ?? .null,
+    ]
+  }
+}
+
+extension Contest.Line {
+  /// The difference is no luck, at 5 %.
+  var isSure: Bool { corrected < 0.05 }
+
+  private var sides: [(name: String, survival: Survival, trials: [Trial])] {
+    [(names.0, comparison.first), (names.1, comparison.second)].map { name, trials in
+      (name, Survival(trials), trials)
+    }
+  }
+
+  private static func median(_ survival: Survival) -> String {
+    survival.median.map(String.init) ?? "> \(survival.end)"
+  }
+
+  private static func found(_ trials: [Trial]) -> String {
+    "\(trials.count(where: \.isFound)) of \(trials.count)"
+  }
+
+  private var ratio: String {
+    guard let ratio = comparison.ratio else { return "unknown" }
+    let sign = [.exact: "", .atMost: "at most ", .atLeast: "at least "][ratio.bound] ?? ""
+    return sign + Decimals.two(ratio.value)
+  }
+
+  private var interval: String {
+    let interval = comparison.interval
+    return "\(Decimals.two(interval.lowerBound)) to \(Decimals.two(interval.upperBound))"
+  }
+
+  var text: String {
+    let sides = sides.map { side in
+      "\(side.name) \(Self.median(side.survival)) steps (\(Self.found(side.trials)))"
+    }
+    return "\(specimen)  \(sides.joined(separator: ", "))  ratio \(ratio), "
+      + "A12 \(Decimals.two(comparison.effect)) (\(interval)), "
+      + "p \(Decimals.three(comparison.chance)), Holm \(Decimals.three(corrected))"
+  }
+
+  var markdown: String {
+    let sides = sides.map { "\(Self.median($0.survival)) | \(Self.found($0.trials))" }
+    let strength = isSure ? "**" : ""
+    return "| \(specimen) | \(sides.joined(separator: " | ")) | \(ratio) "
+      + "| \(strength)\(Decimals.two(comparison.effect))\(strength) | \(interval) "
+      + "| \(Decimals.three(corrected)) |"
+  }
+
+  var json: JSONText {
+    func steps(_ trials: [Trial]) -> JSONText {
+      .array(trials.map { $0.isFound ? .count($0.steps) : .null })
+    }
+    let medians = sides.map { $0.survival.median.map(JSONText.count) ?? .null }
+    let interval = comparison.interval
+    return [
+      "specimen": .string(specimen), "first": .string(names.0), "second": .string(names.1),
+      "firstSteps": steps(comparison.first), "secondSteps": steps(comparison.second),
+      "firstMedian": medians[0], "secondMedian": medians[1],
+      "ratio": comparison.ratio.map { .fraction($0.value) } ?? .null,
+      "ratioIs": .text(comparison.ratio.map { "\($0.bound)" }),
+      "effect": .fraction(comparison.effect), "effectLow": .fraction(interval.lowerBound),
+      "effectHigh": .fraction(interval.upperBound), "chance": .fraction(comparison.chance),
+      "corrected": .fraction(corrected), "deep": .boolean(comparison.isDeep),
+    ]
+  }
+}

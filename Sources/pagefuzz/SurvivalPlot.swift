@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+
+import Console
+import Foundation
+import Fuzzing
+
+/// How many runs of each search still searched after what steps: one panel a specimen, in an SVG
+/// file that needs nothing beside itself.
+struct SurvivalPlot {
+  let searches: [String]
+  let limit: Int
+  let rows: [ComparisonTable.Row]
+
+  private static let colors = ["#3367d6", "#d9480f", "#2b8a3e", "#9c36b5", "#868e96"]
+  private static let columns = 3
+  private static let (panelWidth, panelHeight) = (280.0, 190.0)
+  /// The curve's place in a panel.
+  private static let (left, top, width, height) = (34.0, 30.0, 226.0, 120.0)
+  private static let legendHeight = 34.0
+
+  var text: String {
+    let lines = (rows.count + Self.columns - 1) / Self.columns
+    let width = Int(Self.panelWidth) * min(Self.columns, max(1, rows.count))
+    let height = Int(Self.legendHeight) + Int(Self.panelHeight) * lines
+    let panels = rows.indices.map(panel).joined(separator: "\n")
+    return """
+      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(width) \(height)" \
+      width="\(width)" height="\(height)" font-family="sans-serif" font-size="10" role="img">
+      <title>Share of runs that still search, by steps</title>
+      <rect width="100%" height="100%" fill="#ffffff"/>
+      \(legend)
+      \(panels)
+      </svg>
+
+      """
+  }
+
+  private var legend: String {
+    searches.indices.map { search in
+      let x = 10 + 130 * search
+      return "<path d=\"M\(x) 16h18\" stroke=\"\(color(search))\" stroke-width=\"2\"/>"
+        + "<text x=\"\(x + 24)\" y=\"20\">\(XMLText.escaped(searches[search]))</text>"
+    }.joined(separator: "\n")
+  }
+
+  private func color(_ search: Int) -> String { Self.colors[search % Self.colors.count] }
+
+  private func panel(_ row: Int) -> String {
+    let x = Self.panelWidth * Double(row % Self.columns)
+    let y = Self.legendHeight + Self.panelHeight * Double(row / Self.columns)
+    let survivals = rows[row].trials.map(Survival.init)
+    let least = survivals.compactMap(\.drops.first?.steps).min() ?? 1
+    let scale = Scale(from: least, to: limit)
+    let curves = survivals.indices.map { curve(survivals[$0], color($0), scale) }
+    return """
+      <g transform="translate(\(Int(x)) \(Int(y)))">
+      <text x="\(Int(Self.left))" y="18" font-size="12">\(XMLText.escaped(rows[row].specimen))</text>
+      \(axes(scale))
+      \(curves.joined(separator: "\n"))
+      </g>
+      """
+  }
+
+  private func axes(_ scale: Scale) -> String {
+    let bottom = Self.top + Self.height
+    let frame =
+      "<path d=\"M\(Self.left) \(Self.top)v\(Self.height)h\(Self.width)\" fill=\"none\" "
+      + "stroke=\"#868e96\"/>"
+    let shares = [(1.0, "1"), (0.5, "0.5"), (0.0, "0")].map { share, word in
+      "<text x=\"\(Self.left - 5)\" y=\"\(Self.point(Self.y(share) + 3))\" "
+        + "text-anchor=\"end\">\(word)</text>"
+    }
+    let powers = scale.powers.map { power in
+      let x = Self.point(Self.x(scale.place(power.value)))
+      return "<path d=\"M\(x) \(bottom)v4\" stroke=\"#868e96\"/><text x=\"\(x)\" "
+        + "y=\"\(bottom + 16)\" text-anchor=\"middle\">\(power.name)</text>"
+    }
+    return ([frame] + shares + powers).joined(separator: "\n")
+  }
+
+  /// A staircase, with a stroke through it where runs were given up.
+  private func curve(_ survival: Survival, _ color: String, _ scale: Scale) -> String {
+    var path = "M\(Self.point(Self.left)) \(Self.point(Self.y(1)))"
+    for drop in survival.drops {
+      path += "H\(Self.point(Self.x(scale.place(Double(drop.steps)))))"
+      path += "V\(Self.point(Self.y(drop.share)))"
+    }
+    let end = survival.givenUp.last ?? survival.end
+    path += "H\(Self.point(Self.x(scale.place(Double(end)))))"
+    for steps in Set(survival.givenUp).sorted() {
+      let share = survival.drops.last { $0.steps <= steps }?.share ?? 1
+      let x = Self.point(Self.x(scale.place(Double(steps))))
+      path += "M\(x) \(Self.point(Self.y(share) - 4))v8"
+    }
+    return "<path d=\"\(path)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"1.5\"/>"
+  }
+
+  private static func x(_ place: Double) -> Double { left + place * width }
+  private static func y(_ share: Double) -> Double { top + (1 - share) * height }
+
+  /// One decimal is finer than anybody sees.
+  private static func point(_ value: Double) -> String {
+    let tenths = Int((value * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10)"
+  }
+
+  /// Steps by their logarithm, from 0 to 1.
+  private struct Scale {
+    private let (low, high): (Double, Double)
+
+    init(from least: Int, to limit: Int) {
+      let end = log10(Double(max(10, limit)))
+      (low, high) = (min(floor(log10(Double(max(1, least)))), end - 1), end)
+    }
+
+    func place(_ steps: Double) -> Double {
+      max(0, min(1, (log10(max(1, steps)) - low) / (high - low)))
+    }
+
+    var powers: [(value: Double, name: String)] {
+      let names = ["1", "10", "100", "1k", "10k", "100k", "1M", "10M", "100M", "1G"]
+      return names.indices.filter { Double($0) >= low && Double($0) <= high }.map {
+        (pow(10, Double($0)), names[$0])
+      }
+    }
+  }
+}
