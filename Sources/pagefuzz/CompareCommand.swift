@@ -14,7 +14,7 @@ enum CompareCommand: Command {
   static let workers = Option(
     "workers", .number(1...64), "how many threads make runs [one a processor]")
   static let csv = Option("csv", .file, "keep every run there, and go on with what it has")
-  static let svg = Option("svg", .file, "draw there how many runs still searched after what steps")
+  static let svg = Option("svg", .file, "draw there how many runs still search, by steps")
   static let markdown = Option("markdown", "print the result as a Markdown table")
 
   static let name = "compare"
@@ -59,7 +59,7 @@ enum CompareCommand: Command {
     defer { file.close() }
     let workers = arguments.count(workers) ?? ProcessInfo.processInfo.activeProcessorCount
     Interruption.listen()
-    var runs = ComparedRuns(specimens, searches, seeds: seeds, limit: limit)
+    let runs = ComparedRuns(specimens, searches, seeds: seeds, limit: limit)
     try runs.make(in: &file, on: workers, isQuiet: arguments.has(.quiet))
     let table = ComparisonTable(searches: searches, rows: runs.rows(of: file))
     if let path = arguments[svg] {
@@ -111,7 +111,7 @@ private struct ComparedRuns {
   }
 
   /// Makes the runs that a file lacks, until somebody asks to end.
-  mutating func make(in file: inout TrialFile, on workers: Int, isQuiet: Bool) throws {
+  func make(in file: inout TrialFile, on workers: Int, isQuiet: Bool) throws {
     let all = specimens.flatMap { specimen in
       seeds.flatMap { seed in searches.map { Run(specimen: specimen, search: $0, seed: seed) } }
     }

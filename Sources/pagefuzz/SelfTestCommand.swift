@@ -9,7 +9,7 @@ import Programs
 enum SelfTestCommand: Command {
   static let specimen = Option(
     "specimen", .text("NAME", offers: Specimen.all.map(\.name)),
-    "a seeded bug to look for; @v6.18: those of a protocol, M-SKIP: of all protocols [all]",
+    "a seeded bug; @v6.18: all of a protocol, M-SKIP: one in all of them [all]",
     isRepeated: true)
   static let executions = Option(
     "executions", .number(1...UInt64(Int.max)), "how many programs each may take [200000]")
