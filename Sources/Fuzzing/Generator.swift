@@ -91,7 +91,8 @@ package struct Generator: Sendable {
     (0..<Limits.handles).contains { machine.handles[HandleID($0)].state != .unused }
   }
 
-  private func fill(
+  /// Draws one operand of a call.
+  func fill(
     _ parameter: Parameter, of call: inout Call, _ machine: inout Machine, _ cpu: CPUID,
     _ random: inout Random
   ) {
