@@ -73,6 +73,7 @@ let package = Package(
 enum Farm {
   static let words = (Context.environment["PAGEFUZZ_INSTRUMENT"] ?? "")
     .split(separator: ",").map(String.init)
+  static let isMutator = words.first == "mutator"
   static let isTarget = words.first == "fuzzer" || words.first == "afl"
   static let isAFL = words.first == "afl"
   static let sanitizers = words.dropFirst().filter { $0 != "coverage" }.joined(separator: ",")
@@ -109,15 +110,21 @@ enum Farm {
   }
 }
 
-if Farm.isTarget {
-  package.products.append(.library(name: "FuzzTarget", type: .static, targets: ["FuzzTarget"]))
+if Farm.isTarget || Farm.isMutator {
   package.targets += [
     .target(name: "CFarm", cSettings: Farm.isAFL ? [.define("FARM_GUARDS")] : []),
     .target(
       name: "FuzzTarget", dependencies: ["PageLifecycle", "Programs", "Fuzzing", "CFarm"],
       swiftSettings: settings),
+  ]
+  package.products.append(
+    Farm.isMutator
+      ? .library(name: "pagefuzz-afl-mutator", type: .dynamic, targets: ["FuzzTarget"])
+      : .library(name: "FuzzTarget", type: .static, targets: ["FuzzTarget"]))
+}
+if Farm.isTarget {
+  package.targets.append(
     .executableTarget(
       name: "pagefuzz-libfuzzer", dependencies: ["FuzzTarget", "CFarm"], swiftSettings: settings,
-      linkerSettings: Farm.linking),
-  ]
+      linkerSettings: Farm.linking))
 }

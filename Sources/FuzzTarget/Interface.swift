@@ -11,6 +11,7 @@ import Programs
 /// One process fuzzes one input at a time.
 nonisolated(unsafe) private var session: Session?
 
+/// Takes our settings out of the command line.
 @c(LLVMFuzzerInitialize)
 public func fuzzerInitialize(
   _ count: UnsafeMutablePointer<CInt>,
@@ -27,11 +28,13 @@ public func fuzzerInitialize(
   return 0
 }
 
+/// Executes one input; aborts where that shows what is looked for.
 @c(LLVMFuzzerTestOneInput)
 public func fuzzerTestOneInput(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
   current().test(Array(UnsafeBufferPointer(start: data, count: size)))
 }
 
+/// Changes an input in place.
 @c(LLVMFuzzerCustomMutator)
 public func fuzzerCustomMutator(
   _ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ limit: Int, _ seed: CUnsignedInt
@@ -42,6 +45,7 @@ public func fuzzerCustomMutator(
   return write(session.mutate(input, limit, UInt64(seed)), to: data)
 }
 
+/// Joins two inputs.
 @c(LLVMFuzzerCustomCrossOver)
 public func fuzzerCustomCrossOver(
   _ first: UnsafePointer<UInt8>?, _ firstSize: Int, _ second: UnsafePointer<UInt8>?,

@@ -56,6 +56,16 @@ final class Session {
     return mutator.fit(mutator.cross(first, second, seed: seed), bytes: limit)
   }
 
+  /// Calls of the program of some bytes; none where they are no program.
+  func calls(of bytes: [UInt8]) -> Int { program(bytes)?.callCount ?? 0 }
+
+  /// The same bytes without one call of their program; never longer than they were.
+  func withoutCall(_ number: Int, in bytes: [UInt8]) -> [UInt8] {
+    guard let program = program(bytes) else { return bytes }
+    let shorter = ProgramBytes.encode(program.withoutCall(number))
+    return shorter.count <= bytes.count ? shorter : bytes
+  }
+
   private func program(_ bytes: [UInt8]) -> Program? {
     do throws(ProgramError) { return try harness.program(of: bytes) } catch {
       if !hasComplained { Terminal.print("pagefuzz: \(error); such inputs are left out\n") }

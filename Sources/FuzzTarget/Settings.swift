@@ -25,11 +25,15 @@ struct CommandLineWords {
   }
 
   /// Removes `--name=value` and yields the value; the last one counts.
+  ///
+  /// One dash will do: a farm knows no other flags.
   mutating func take(_ name: String) -> String? {
-    let start = "--\(name)="
-    let value = words.last { $0.hasPrefix(start) }?.dropFirst(start.count)
-    words.removeAll { $0.hasPrefix(start) }
-    return value.map(String.init)
+    let starts = ["--\(name)=", "-\(name)="]
+    let values = words.dropFirst().compactMap { word in
+      starts.first { word.hasPrefix($0) }.map { String(word.dropFirst($0.count)) }
+    }
+    words.removeAll { word in starts.contains { word.hasPrefix($0) } }
+    return values.last
   }
 
   /// The value of an engine's own flag, `-name=value`.

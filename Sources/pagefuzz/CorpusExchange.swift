@@ -69,7 +69,8 @@ enum CorpusImportCommand: Command {
 
 /// `corpus export`: programs as files for libFuzzer or AFL++.
 enum CorpusExportCommand: Command {
-  static let clean = Option("clean", "only programs that violate nothing: what a fuzzer starts from")
+  static let clean = Option(
+    "clean", "only programs that violate nothing: what a fuzzer starts from")
   static let protocols = VariantOption.option("only programs of this protocol", isRepeated: true)
 
   static let name = "export"

@@ -39,7 +39,8 @@ extension Mutation {
   /// Another call in the place of one.
   static func replaceCall(_ program: Program, _ mutator: inout Mutator) -> Program? {
     guard let line = mutator.drawCall(of: program),
-      var run = mutator.run(program, before: line), var instruction = program.lines[line].instruction
+      var run = mutator.run(program, before: line),
+      var instruction = program.lines[line].instruction
     else { return nil }
     instruction.call = mutator.generator.call(
       for: &run.machine, on: instruction.cpu, &mutator.random)

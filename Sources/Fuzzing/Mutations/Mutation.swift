@@ -76,8 +76,9 @@ package struct Mutator: Sendable {
       prepare(for: changed)
       let mutation = pick()
       if let next = mutation.apply(changed, &self) { changed = valid(next) }
-    } while random.oneIn(2) || changed == program
-      && !random.oneIn(SearchLimits.mutationTries)
+    } while random.oneIn(2)
+      || changed == program
+        && !random.oneIn(SearchLimits.mutationTries)
     return changed
   }
 
@@ -214,6 +215,14 @@ extension Mutator {
 extension Program {
   /// The program without what is stated and said about it.
   package var bare: Program { Program(variant, boot: boot, instructions: instructions) }
+
+  /// The program without one of its calls, counted from 0, and what resumes that.
+  package func withoutCall(_ number: Int) -> Program {
+    let program = bare
+    let calls = program.lines.indices.filter { program.lines[$0].instruction?.call != nil }
+    guard calls.indices.contains(number) else { return program }
+    return program.without(program.linesOfCall(at: calls[number])).repairingHandles()
+  }
 
   /// A line that starts a call, and the lines that resume it.
   func linesOfCall(at start: Int) -> [Int] {
