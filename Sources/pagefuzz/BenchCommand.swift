@@ -16,6 +16,9 @@ enum BenchCommand: Command {
   static let reductions = Option(
     "reductions", .number(1...100_000), "instead, minimize so many fat random programs")
 
+  static let output = Option(
+    "output", .directory, "with --reductions, where the programs and a table of them go")
+
   static let name = "bench"
   static let summary = "measure how fast the engine executes and judges steps"
   static let discussion = """
@@ -31,9 +34,10 @@ enum BenchCommand: Command {
     With --reductions, fat random programs of many protocols with several bugs each are minimized.
     Programs of one bug should end in one file: of all pairs of programs, precision is the share
     of those with the same file that show the same bug, and recall of those with the same bug that
-    have the same file.
+    have the same file.  With --output, each program is reduced for the violation it shows first,
+    and saved as it was, beside a table: for those who reduce it in another way.
     """
-  static let options = [programs, migrations, reductions, Option.format]
+  static let options = [programs, migrations, reductions, output, Option.format]
   static let examples = [
     Example("pagefuzz bench", "steps per second, for each protocol"),
     Example("pagefuzz bench --migrations 1000000", "is any page ever lost on its way?"),
@@ -41,6 +45,9 @@ enum BenchCommand: Command {
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    if let reductions = arguments.count(reductions), let path = arguments[output] {
+      return try ReductionBench.save(reductions, to: path)
+    }
     if let reductions = arguments.count(reductions) {
       return try ReductionBench.run(reductions, arguments)
     }
