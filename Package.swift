@@ -6,15 +6,17 @@ import PackageDescription
 // compares state hashes with such a build.
 let isPlain = Context.environment["PAGEFUZZ_PLAIN"] != nil
 
-let settings: [SwiftSetting] = [
-  .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
-  .treatAllWarnings(as: .error),
-]
+let settings: [SwiftSetting] =
+  [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+  ] + Farm.settings
 
 /// Tests explore every interleaving of races: they need an engine that is fast in debug builds.
 let engineSettings =
   settings + (isPlain ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))])
+  + Farm.engineSettings
 
 /// A layer may import the layers below it and nothing else.
 let package = Package(
@@ -61,3 +63,68 @@ let package = Package(
       name: "ProgramsTests", dependencies: ["Programs", "PageLifecycle"], swiftSettings: settings),
   ]
 )
+
+// MARK: Fuzzing engines of others
+
+/// PAGEFUZZ_INSTRUMENT=fuzzer builds `pagefuzz-libfuzzer`, and the engine with a counter an edge;
+/// `afl` does the same for AFL++, and `mutator` builds what afl-fuzz loads.  Behind a comma a
+/// sanitizer may follow, or `coverage`.  PAGEFUZZ_ENGINE has the files to link, which
+/// scripts/farm finds.  An ordinary build has nothing of it.
+enum Farm {
+  static let words = (Context.environment["PAGEFUZZ_INSTRUMENT"] ?? "")
+    .split(separator: ",").map(String.init)
+  static let isMutator = words.first == "mutator"
+  static let isTarget = words.first == "fuzzer" || words.first == "afl"
+  static let isAFL = words.first == "afl"
+  static let sanitizers = words.dropFirst().filter { $0 != "coverage" }.joined(separator: ",")
+  static let countsLines = words.dropFirst().contains("coverage")
+  static let files = (Context.environment["PAGEFUZZ_ENGINE"] ?? "")
+    .split(separator: " ").map(String.init)
+
+  /// Of every target.
+  static var settings: [SwiftSetting] {
+    guard isTarget else { return [] }
+    var flags = ["-Xfrontend", "-disable-incremental-llvm-codegen"]
+    if !sanitizers.isEmpty { flags.append("-sanitize=\(sanitizers)") }
+    if countsLines { flags += ["-profile-generate", "-profile-coverage-mapping"] }
+    return [.unsafeFlags(flags)]
+  }
+
+  /// Of the engine alone, of which nothing may be inlined elsewhere.
+  static var engineSettings: [SwiftSetting] {
+    guard isTarget else { return [] }
+    let edges = isAFL ? "edge" : "edge,inline-8bit-counters,pc-table"
+    let first = sanitizers.isEmpty ? "fuzzer" : sanitizers
+    return [
+      .unsafeFlags([
+        "-sanitize=\(first)", "-sanitize-coverage=\(edges)", "-Xfrontend", "-disable-cmo",
+      ])
+    ]
+  }
+
+  static var linking: [LinkerSetting] {
+    var flags = files + ["-lstdc++"]
+    if !sanitizers.isEmpty { flags.append("-sanitize=\(sanitizers)") }
+    if countsLines { flags.append("-profile-generate") }
+    return [.unsafeFlags(flags)]
+  }
+}
+
+if Farm.isTarget || Farm.isMutator {
+  package.targets += [
+    .target(name: "CFarm", cSettings: Farm.isAFL ? [.define("FARM_GUARDS")] : []),
+    .target(
+      name: "FuzzTarget", dependencies: ["PageLifecycle", "Programs", "Fuzzing", "CFarm"],
+      swiftSettings: settings),
+  ]
+  package.products.append(
+    Farm.isMutator
+      ? .library(name: "pagefuzz-afl-mutator", type: .dynamic, targets: ["FuzzTarget"])
+      : .library(name: "FuzzTarget", type: .static, targets: ["FuzzTarget"]))
+}
+if Farm.isTarget {
+  package.targets.append(
+    .executableTarget(
+      name: "pagefuzz-libfuzzer", dependencies: ["FuzzTarget", "CFarm"], swiftSettings: settings,
+      linkerSettings: Farm.linking))
+}

@@ -152,34 +152,10 @@ package struct Campaign: Sendable {
     generator.options.domains = plan.variant.base.design.domains
     generator.reswarm(&planning)
     if let cpus = plan.cpus { generator.cpus = cpus }
-    switch plan.schedule {
-    case .sequential:
-      var scheduler = Sequential()
-      execute(plan, &scheduler, &calls, &schedule)
-    case .walk(let burst):
-      var scheduler = RandomWalk(burst: burst)
-      execute(plan, &scheduler, &calls, &schedule)
-    case .priorities(let depth):
-      var scheduler = PCT(
-        depth: depth, length: plan.calls * Self.stepsPerCall, cpus: generator.cpus, &schedule)
-      execute(plan, &scheduler, &calls, &schedule)
-    case .uniform:
-      var scheduler = UniformWalk(stepsPerCall: Self.stepsPerCall)
-      execute(plan, &scheduler, &calls, &schedule)
-    }
+    execution.execute(
+      plan.start, calls: plan.calls, generator, plan.schedule, &calls, &schedule)
     return (plan, generator.cpus)
   }
-
-  private mutating func execute(
-    _ plan: Plan, _ scheduler: inout some Scheduler, _ calls: inout Random,
-    _ schedule: inout Random
-  ) {
-    execution.execute(
-      plan.start, calls: plan.calls, generator, &scheduler, &calls, &schedule)
-  }
-
-  /// About what `bench` measures; only the density of changes of priority depends on it.
-  private static let stepsPerCall = 16
 }
 
 // MARK: What is new

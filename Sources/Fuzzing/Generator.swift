@@ -101,6 +101,14 @@ package struct Generator: Sendable {
     preconditionFailure("the weights are more than their total")
   }
 
+  /// Draws one operand of a call.
+  func fill(
+    _ parameter: Parameter, of call: inout Call, _ machine: inout Machine, _ cpu: CPUID,
+    _ random: inout Random
+  ) {
+    fill(parameter, of: &call, &machine, Handles(&machine), cpu, &random)
+  }
+
   private func fill(
     _ parameter: Parameter, of call: inout Call, _ machine: inout Machine, _ handles: Handles,
     _ cpu: CPUID, _ random: inout Random

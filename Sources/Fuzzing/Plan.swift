@@ -108,7 +108,8 @@ struct Plan: Sendable {
     }
   }
 
-  private static func boot(_ modelled: DomainSet, _ random: inout Random) -> Boot {
+  /// The machine a program may boot.
+  static func boot(_ modelled: DomainSet, _ random: inout Random) -> Boot {
     var boot =
       switch random.below(4) {
       case 0: Boot()

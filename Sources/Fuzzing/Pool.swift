@@ -12,7 +12,8 @@ package struct Checkpoint: Sendable {
     let instructions: [Instruction]
     let run: Run
 
-    fileprivate init(_ program: Program) {
+    /// Executes the lines of a program.
+    init(_ program: Program) {
       (variant, boot, instructions) = (program.variant, program.boot, program.instructions)
       var run = Run(Machine(variant.rules, boot))
       for instruction in instructions { run.execute(instruction, tag: -1) }

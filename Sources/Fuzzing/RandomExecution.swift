@@ -66,6 +66,31 @@ package struct RandomExecution: Sendable {
     if !run.machine.verdict.isStopped { run.finish() }
   }
 
+  /// Draws and executes one program, interleaved as a schedule says.
+  mutating func execute(
+    _ start: Start, calls: Int, _ generator: Generator, _ schedule: Schedule,
+    _ callStream: inout Random, _ scheduleStream: inout Random
+  ) {
+    switch schedule {
+    case .sequential:
+      var scheduler = Sequential()
+      execute(start, calls: calls, generator, &scheduler, &callStream, &scheduleStream)
+    case .walk(let burst):
+      var scheduler = RandomWalk(burst: burst)
+      execute(start, calls: calls, generator, &scheduler, &callStream, &scheduleStream)
+    case .priorities(let depth):
+      var scheduler = PCT(
+        depth: depth, length: calls * Self.stepsPerCall, cpus: generator.cpus, &scheduleStream)
+      execute(start, calls: calls, generator, &scheduler, &callStream, &scheduleStream)
+    case .uniform:
+      var scheduler = UniformWalk(stepsPerCall: Self.stepsPerCall)
+      execute(start, calls: calls, generator, &scheduler, &callStream, &scheduleStream)
+    }
+  }
+
+  /// About what `bench` measures; only the density of changes of priority depends on it.
+  private static let stepsPerCall = 16
+
   private mutating func begin(_ rules: Rules, _ boot: Boot) {
     run.reset(rules, boot)
     instructions.removeAll(keepingCapacity: true)

@@ -257,14 +257,7 @@ extension Reducer {
     }
   }
 
-  /// A line that starts a call, and the lines that resume it.
-  func linesOfCall(at start: Int) -> [Int] {
-    let instructions = program.instructions
-    guard instructions[start].call != nil else { return [] }
-    let later = instructions.indices.dropFirst(start + 1)
-      .filter { instructions[$0].cpu == instructions[start].cpu }
-    return [start] + later.prefix { instructions[$0].call == nil }
-  }
+  func linesOfCall(at start: Int) -> [Int] { program.linesOfCall(at: start) }
 }
 
 // MARK: Preemptions

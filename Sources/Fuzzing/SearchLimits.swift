@@ -40,6 +40,11 @@ package enum SearchLimits {
   /// Checkpoints that one is chosen among.
   static let tournament = 4
 
+  /// Lines of the longest program that a mutation makes.
+  package static let mutatedLines = 96
+  /// Mutations that are tried in the mean before a program is left as it is.
+  package static let mutationTries = 8
+
   /// Programs a corpus is distilled from; later ones are not taken.
   package static let corpusCandidates = 20_000
   /// Programs a distilled corpus has at most.
@@ -54,6 +59,7 @@ package enum SearchLimits {
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
     ("jointCalls", jointCalls), ("jointOrders", jointOrders), ("unexplained", unexplained),
     ("checkpoints", checkpoints), ("suffixCalls", suffixCalls), ("addedCalls", addedCalls),
+    ("mutatedLines", mutatedLines), ("mutationTries", mutationTries),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
   ]
 }

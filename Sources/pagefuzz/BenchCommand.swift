@@ -19,6 +19,9 @@ enum BenchCommand: Command {
   static let campaign = Option(
     "campaign", .number(1...10_000_000), "instead, how much of that a campaign of so many keeps")
 
+  static let output = Option(
+    "output", .directory, "with --reductions, where the programs and a table of them go")
+
   static let name = "bench"
   static let summary = "measure how fast the engine executes and judges steps"
   static let discussion = """
@@ -34,12 +37,13 @@ enum BenchCommand: Command {
     With --reductions, fat random programs of many protocols with several bugs each are minimized.
     Programs of one bug should end in one file: of all pairs of programs, precision is the share
     of those with the same file that show the same bug, and recall of those with the same bug that
-    have the same file.
+    have the same file.  With --output, each program is reduced for the violation it shows first,
+    and saved as it was, beside a table: for those who reduce it in another way.
 
     With --campaign, a whole campaign on v6.18 with every known bug repaired is timed in one
     process, and then the same programs alone, without search and feedback.
     """
-  static let options = [programs, migrations, reductions, campaign, Option.format]
+  static let options = [programs, migrations, reductions, output, campaign, Option.format]
   static let examples = [
     Example("pagefuzz bench", "steps per second, for each protocol"),
     Example("pagefuzz bench --migrations 1000000", "is any page ever lost on its way?"),
@@ -48,6 +52,9 @@ enum BenchCommand: Command {
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    if let reductions = arguments.count(reductions), let path = arguments[output] {
+      return try ReductionBench.save(reductions, to: path)
+    }
     if let reductions = arguments.count(reductions) {
       return try ReductionBench.run(reductions, arguments)
     }

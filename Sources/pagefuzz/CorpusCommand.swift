@@ -9,7 +9,7 @@ import Storage
 /// `corpus`: what programs reach together, and the fewest that reach it.
 enum CorpusCommand: Command {
   static let name = "corpus"
-  static let summary = "the fewest programs that reach the same; statistics"
+  static let summary = "the fewest programs that reach the same; statistics; files of other fuzzers"
   static let discussion = """
     What a program reaches: steps that touch pages in some state, steps of two CPUs that meet at a
     page or file, calls that wait or end with an errno, and where others stand when a line ends.
@@ -19,36 +19,44 @@ enum CorpusCommand: Command {
     Example("pagefuzz corpus distil night --output corpus/distilled", "keep what matters"),
   ]
   static let subcommands: [any Command.Type] = [
-    CorpusDistilCommand.self, CorpusStatsCommand.self,
+    CorpusDistilCommand.self, CorpusStatsCommand.self, CorpusImportCommand.self,
+    CorpusExportCommand.self,
   ]
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-    throw CommandFailure(.usage, "corpus: say distil or stats")
+    throw CommandFailure(.usage, "corpus: say distil, stats, import or export")
   }
 
   /// Reads all programs below some paths; what is none is reported, and makes the status worse.
   fileprivate static func corpus(_ paths: [String]) throws -> (Corpus, ExitStatus) {
+    let (programs, status) = try programs(paths)
     var corpus = Corpus()
+    for program in programs { corpus.add(.init(program)) }
+    return (corpus, status)
+  }
+
+  /// The same, without what they reach.
+  static func programs(_ paths: [String]) throws -> ([Program], ExitStatus) {
+    var programs: [Program] = []
     var status = ExitStatus.success
     for found in ProgramFiles.expand(paths) {
-      do { for program in try read(found) { corpus.add(.init(program)) } } catch let failure
-        as CommandFailure
-      {
+      do { programs += try read(found) } catch let failure as CommandFailure {
         Diagnostics.report(failure.message)
         status = max(status, failure.status)
       }
     }
-    return (corpus, status)
+    return (programs, status)
   }
 
   private static func read(_ found: ProgramFiles.Found) throws -> [Program] {
     let path: String
-    let bytes: [UInt8]
-    do throws(StorageError) {
-      path = try found.get()
-      bytes = try ProgramFiles.read(path)
-    } catch {
+    do throws(StorageError) { path = try found.get() } catch {
       throw CommandFailure(ExitStatus(error), error.message)
     }
+    return try parse(try CorpusExchange.bytes(of: path), path)
+  }
+
+  /// The programs of a text.
+  static func parse(_ bytes: [UInt8], _ path: String) throws -> [Program] {
     EngineTrap.blame(path)
     do throws(ProgramError) {
       return try ProgramParser.parseAll(bytes, file: path).map(\.program)

@@ -103,7 +103,10 @@ struct CrashDirectory {
   }
 
   /// FNV-1a.
-  static func hash(_ text: String) -> UInt64 {
-    text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  static func hash(_ text: String) -> UInt64 { hash(Array(text.utf8)) }
+
+  /// The same of bytes.
+  static func hash(_ bytes: [UInt8]) -> UInt64 {
+    bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 }

@@ -2,6 +2,8 @@
 
 import Console
 import Fuzzing
+import Programs
+import Storage
 
 /// `bench --reductions`: what the reducer makes of fat random programs.
 enum ReductionBench {
@@ -19,6 +21,34 @@ enum ReductionBench {
     }
     try Output.write(score.text)
     return status
+  }
+
+  /// Saves fat programs as they are, and a table of what the reducer makes of them.
+  static func save(_ count: Int, to path: String) throws -> ExitStatus {
+    let directory = ProgramDirectory(path)
+    try directory.prepare()
+    var trials = ReductionTrial(programs: count)
+    var rows = ["file,identity,callsBefore,callsAfter,preemptionsAfter,programs,executions,kept"]
+    while rows.count <= count, let drawn = trials.next() {
+      var program = drawn.program
+      guard let first = Finding(meantBy: program), case .rules = first.identity.cause else {
+        continue
+      }
+      program.expectation = .violation(Pattern(first.identity))
+      let digits = String(rows.count)
+      let name = String(repeating: "0", count: 4 - min(4, digits.count)) + digits + ".prog"
+      try directory.save(ProgramPrinter.text(of: program), as: name)
+      let small = first.minimized()
+      let isKept = small.identity == first.identity
+      rows.append(
+        "\(name),\(first.identity),\(program.callCount),\(small.program.callCount),"
+          + "\(small.program.preemptionCount),\(small.reductionRuns.all),"
+          + "\(small.reductionRuns.executions),\(isKept ? 1 : 0)")
+    }
+    let table = Array((rows.joined(separator: "\n") + "\n").utf8)
+    try FileSystem.real.writeAtomically(table, to: Path.join(path, "reduced.csv"))
+    try Output.line("saved \(rows.count - 1) programs to \(path)")
+    return rows.count > count ? .success : .found
   }
 }
 
