@@ -6,7 +6,7 @@ extension Machine {
   mutating func violation(by event: Event) -> (Invariant, Subject, Blame?)? {
     switch event {
     case .blockFreed(let pfn, let file, let index):
-      let held = ledger[owner(of: pfn)]
+      let held = ledger[head(of: pfn)]
       if held.isInUse { return (.I27, .page(pfn), blame(forExtra: held)) }
       if files[file].entry(at: index).kind == .page { return (.I27, .page(pfn), nil) }
       if hasStaleTranslation(of: pfn) {
