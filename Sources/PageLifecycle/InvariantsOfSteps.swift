@@ -56,6 +56,7 @@ extension Machine {
     case .entryReleased(let file, let index):
       return hasForgottenWaiter(file, index) ? (.I57, .file(file), nil) : nil
     case .sleptUnderSpinlock: return (.I59, .task(current), nil)
+    case .lockedOutOfOrder: return (.I65, .task(current), nil)
     case .retriedTooOften: return (.I58, .task(current), nil)
     case .callEnded:
       if cpus[current].transients != 0 { return (.I44, .task(current), nil) }
