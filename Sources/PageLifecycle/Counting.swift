@@ -163,6 +163,7 @@ extension Machine {
     case .none, .zero: break
     case .devicePrivate, .migration: mms[mm].residentAnonPages += pages
     case .page:
+      noteUse(of: pte.pfn)
       if self.pages[pte.pfn].mapping == .anon {
         mms[mm].residentAnonPages += pages
       } else if countsMappings(of: pte.pfn) {
