@@ -6,7 +6,14 @@ import PackageDescription
 // compares state hashes with such a build.
 let isPlain = Context.environment["PAGEFUZZ_PLAIN"] != nil
 
-let settings: [SwiftSetting] =
+// PAGEFUZZ_INSTRUMENT=address or =thread belongs to `swift build -c release --sanitize` of that
+// name: what the engine must not look at is poisoned, or two threads do the same at once.  Only an
+// engine that is optimized whole leaves alone what it does not use; the rest need not be, and is
+// built sooner.  PAGEFUZZ_BROKEN=NAME breaks the engine on purpose, for a sanitizer to find it.
+let instrument = Context.environment["PAGEFUZZ_INSTRUMENT"]
+let broken = Context.environment["PAGEFUZZ_BROKEN"]
+
+var settings: [SwiftSetting] =
   [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -14,9 +21,20 @@ let settings: [SwiftSetting] =
   ] + Farm.settings
 
 /// Tests explore every interleaving of races: they need an engine that is fast in debug builds.
-let engineSettings =
+var engineSettings =
   settings + (isPlain ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))])
   + Farm.engineSettings
+
+if let instrument {
+  let defines = ["address": "PAGEFUZZ_POISON", "thread": "PAGEFUZZ_THREADS"]
+  let define = SwiftSetting.define(
+    defines[instrument] ?? "PAGEFUZZ_INSTRUMENTED", .when(configuration: .release))
+  engineSettings += [define]
+  settings += [define] + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+}
+if let broken {
+  engineSettings += [.define("PAGEFUZZ_BROKEN"), .define("PAGEFUZZ_BROKEN_\(broken.uppercased())")]
+}
 
 /// A layer may import the layers below it and nothing else.
 let package = Package(
@@ -34,10 +52,13 @@ let package = Package(
     .target(
       name: "Explaining", dependencies: ["PageLifecycle", "Programs", "Fuzzing", "Console"],
       swiftSettings: settings),
+    // What a sanitizer's runtime offers; nothing in ordinary builds.
+    .target(name: "Instruments"),
     .executableTarget(
       name: "pagefuzz",
       dependencies: [
         "PageLifecycle", "Programs", "Conformance", "Fuzzing", "Explaining", "Storage", "Console",
+        "Instruments",
       ],
       swiftSettings: settings),
     .testTarget(

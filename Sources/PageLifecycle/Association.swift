@@ -5,6 +5,7 @@
 extension Machine {
   /// `memremap_pages()` for one page: `__init_zone_device_page()`.
   mutating func initializeDevicePage(_ pfn: PFN, _ type: MemoryType = .fsdax) {
+    show(pfn)
     pages[pfn] = Page()
     pages[pfn].exists = true
     pages[pfn].type = type
@@ -16,6 +17,7 @@ extension Machine {
   /// `memunmap_pages()` takes the struct page away.
   mutating func removeDevicePage(_ pfn: PFN) {
     pages[pfn].exists = false
+    hide(pfn)
     touch(pfn)
   }
 
@@ -69,13 +71,16 @@ extension Machine {
 
   /// `dax_folio_is_shared()`.
   @inline(__always)
-  func isShared(_ pfn: PFN) -> Bool {
+  mutating func isShared(_ pfn: PFN) -> Bool {
     rules.tagsSharedPages
       ? pages[pfn].mapping == .shared : pages[pfn].mapping == .none && pages[pfn].share != 0
   }
 
   /// `folio->share`; zero of a page that no entries share.
-  package func shareCount(of pfn: PFN) -> Int { isShared(pfn) ? Int(pages[pfn].share) : 0 }
+  package func shareCount(of pfn: PFN) -> Int {
+    var copy = self
+    return copy.isShared(pfn) ? Int(pages[pfn].share) : 0
+  }
 
   /// `dax_folio_init()`: the pages of a PMD entry become one folio.
   mutating func makeFolio(_ head: PFN) {
@@ -109,6 +114,7 @@ extension Machine {
   mutating func allocateRAM() -> PFN {
     guard let pfn = freeRAM.first else { return .none }
     freeRAM.remove(pfn)
+    show(pfn)
     pages[pfn] = Page()
     pages[pfn].exists = true
     pages[pfn].type = .system
@@ -125,6 +131,7 @@ extension Machine {
     pages[pfn].type = .system
     pages[pfn].word1 = .buddy
     freeRAM.insert(pfn)
+    hideContents(of: pfn)
     touch(pfn)
   }
 

@@ -79,6 +79,8 @@ package struct CPU: Sendable {
   package var isSignalled = false
   /// Interrupts are off: no grace period ends.
   package var hasInterruptsOff = false
+  /// Places of the locks held; they follow from the locks, and are part of no hash.
+  package var locks: UInt64 = 0
   /// Spinlocks held; a CPU that holds any may not sleep.
   package var spinlocks: UInt8 = 0
   /// The put under way has dropped the pin it was asked to drop; what is left is a reference.

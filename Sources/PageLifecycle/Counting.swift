@@ -4,9 +4,16 @@
 ///
 /// Nothing here reads or writes the ``Ledger``; what a holder holds is not known here.
 extension Machine {
-  /// The page whose words count for `pfn`: the head of its folio.
+  /// The page whose words count for `pfn`: the head of its folio; `compound_head()`.
   @inline(__always)
-  package mutating func owner(of pfn: PFN) -> PFN { pages[pfn].isTail ? pages[pfn].head : pfn }
+  mutating func owner(of pfn: PFN) -> PFN {
+    noteUse(of: pfn)
+    return head(of: pfn)
+  }
+
+  /// ``owner(of:)``, for whoever looks from outside and uses nothing.
+  @inline(__always)
+  package mutating func head(of pfn: PFN) -> PFN { pages[pfn].isTail ? pages[pfn].head : pfn }
 
   /// What a put found.
   enum PutResult { case stillReferenced, idle, free, freeDevice, unbound }
@@ -156,6 +163,7 @@ extension Machine {
     case .none, .zero: break
     case .devicePrivate, .migration: mms[mm].residentAnonPages += pages
     case .page:
+      noteUse(of: pte.pfn)
       if self.pages[pte.pfn].mapping == .anon {
         mms[mm].residentAnonPages += pages
       } else if countsMappings(of: pte.pfn) {
@@ -167,6 +175,10 @@ extension Machine {
   /// A struct page that memunmap_pages() took away must not be looked at.
   @inline(__always)
   mutating func noteUse(of pfn: PFN) {
-    if !pages[pfn].exists { emit(.vanishedPageUsed(pfn)) }
+    guard !pages[pfn].exists else { return }
+    show(pfn)
+    // Of several uses in a step one is told.
+    guard eventCount == 0 || events[eventCount - 1] != .vanishedPageUsed(pfn) else { return }
+    emit(.vanishedPageUsed(pfn))
   }
 }

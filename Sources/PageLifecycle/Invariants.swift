@@ -19,6 +19,7 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
   case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
   case I61 = 61
   case I62 = 62, I63 = 63, I64 = 64
+  case I65 = 65
 
   /// The sentence that must hold, and where it comes from.
   package var words: (statement: String, source: String) {
@@ -222,6 +223,11 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
         "seed 002: `iommu_iotlb_sync()` before the pages go"
       )
     case .I64: ("Nobody looks into an inode that is gone.", "dax: Don't access a freed inode")
+    case .I65:
+      (
+        "Locks are taken in one order, and of two of a kind the lower first.",
+        "`mm/filemap.c`, `mm/rmap.c`: lock ordering; `lockdep`"
+      )
     }
   }
 }
@@ -240,7 +246,7 @@ extension Invariant {
     switch self {
     case .I7, .I17, .I22, .I24, .I32, .I35, .I42, .I44, .I45, .I52, .I53: false
     case .I23, .I55, .I56, .I57, .I58, .I59, .I60, .I61: false
-    case .I8, .I9, .I36, .I62: false
+    case .I8, .I9, .I36, .I62, .I65: false
     default: true
     }
   }
@@ -319,7 +325,7 @@ extension Machine {
     }
     if rules.hasPrivateFolios, !hasOwnWords(pfn) { return (.I17, nil) }
     if ledger.migrationEntries[pfn] != 0 {
-      let owner = owner(of: pfn)
+      let owner = head(of: pfn)
       let isKept = pages[owner].flags.contains(.locked) && pages[owner].refcount > 0
       guard isKept else { return (.I51, nil) }
     }

@@ -11,7 +11,7 @@ extension Machine {
       let entries = countEntries(of: pfn)
       let isKnown =
         isShared(pfn)
-        ? entries == shareCount(of: pfn) : entries == 0 || pages[pfn].mapping.file != nil
+        ? entries == Int(pages[pfn].share) : entries == 0 || pages[pfn].mapping.file != nil
       guard isKnown && (entries <= 1 || isShared(pfn)) else { return (.I26, pfn) }
     }
     return nil

@@ -6,7 +6,7 @@ extension Machine {
   mutating func violation(by event: Event) -> (Invariant, Subject, Blame?)? {
     switch event {
     case .blockFreed(let pfn, let file, let index):
-      let held = ledger[owner(of: pfn)]
+      let held = ledger[head(of: pfn)]
       if held.isInUse { return (.I27, .page(pfn), blame(forExtra: held)) }
       if files[file].entry(at: index).kind == .page { return (.I27, .page(pfn), nil) }
       if hasStaleTranslation(of: pfn) {
@@ -56,6 +56,7 @@ extension Machine {
     case .entryReleased(let file, let index):
       return hasForgottenWaiter(file, index) ? (.I57, .file(file), nil) : nil
     case .sleptUnderSpinlock: return (.I59, .task(current), nil)
+    case .lockedOutOfOrder: return (.I65, .task(current), nil)
     case .retriedTooOften: return (.I58, .task(current), nil)
     case .callEnded:
       if cpus[current].transients != 0 { return (.I44, .task(current), nil) }

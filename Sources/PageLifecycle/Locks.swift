@@ -14,8 +14,7 @@ package struct RWLock: Equatable, Sendable {
   }
 }
 
-/// A lock of the machine, by kind and object; the order of kinds is the lock order of
-/// the sheet's 3.0.
+/// A lock of the machine, by kind and object.
 package struct LockID: Equatable, Hashable, Sendable {
   package enum Kind: UInt8, Sendable {
     /// `inode->i_rwsem`.
@@ -47,6 +46,25 @@ package struct LockID: Equatable, Hashable, Sendable {
     switch kind {
     case .pageTable, .pages, .driver, .iommu, .zone: true
     case .inode, .mmap, .invalidate, .mappingTree: false
+    }
+  }
+
+  /// Its place in the order of locks, which `mm/filemap.c` and `mm/rmap.c` list; of one kind the
+  /// lower object comes first.
+  @inline(__always)
+  var place: UInt64 { rank * 7 + UInt64(index) }
+  @inline(__always)
+  private var rank: UInt64 {
+    switch kind {
+    case .inode: 0
+    case .mmap: 1
+    case .invalidate: 2
+    case .mappingTree: 3
+    case .pageTable: 4
+    case .pages: 5
+    case .driver: 6
+    case .iommu: 7
+    case .zone: 8
     }
   }
 
@@ -98,6 +116,7 @@ extension Machine {
   @inline(__always)
   mutating func acquire(_ lock: LockID, _ mode: LockMode = .exclusive) -> Bool {
     if !lock.isSpinlock && cpus[current].spinlocks != 0 { emit(.sleptUnderSpinlock) }
+    if cpus[current].locks &>> lock.place != 0 { noteOrder() }
     guard canGrant(lock, mode, to: current) else {
       enqueue(Wait(kind: .lock, object: lock.rawValue, mode: mode))
       return false
@@ -108,8 +127,15 @@ extension Machine {
     } else {
       self[lock: lock].writer = current.rawValue + 1
     }
+    cpus[current].locks |= 1 &<< lock.place
     if lock.isSpinlock { cpus[current].spinlocks += 1 }
     return true
+  }
+
+  /// Who waits for a lock has said before what it holds.
+  private mutating func noteOrder() {
+    guard cpus[current].wait.kind == .none else { return }
+    emit(.lockedOutOfOrder)
   }
 
   /// Takes the mmap_lock of a process; a process that has ended meanwhile fails the call.
@@ -135,6 +161,7 @@ extension Machine {
       precondition(self[lock: lock].writer == current.rawValue + 1, "released a lock not held")
       self[lock: lock].writer = 0
     }
+    cpus[current].locks &= ~(1 &<< lock.place)
     guard lock.isSpinlock else { return }
     cpus[current].spinlocks -= 1
     endSection(of: lock)

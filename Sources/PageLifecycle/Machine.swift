@@ -59,6 +59,7 @@ package enum Event: Equatable, Sendable {
   case mappedWithoutReference(PFN)
   case entryReleased(FileID, PageIndex)
   case sleptUnderSpinlock
+  case lockedOutOfOrder
   case retriedTooOften
   case callEnded
   case resurrected(PFN)
@@ -96,7 +97,7 @@ package struct Machine: Sendable {
   package internal(set) var rules: Rules
   package var pages = PerPage<Page>(repeating: Page())
   /// What the memory behind each page holds; one byte stands for the page.
-  package var memory = PerPage<UInt8>(repeating: 0)
+  package var memory = PageContents(repeating: 0)
   package var ledger = Ledger()
   package var files = PerFile<File>(repeating: File())
   /// The `i_mmap_rwsem` of each file; the last is that of what is no file.
@@ -144,6 +145,10 @@ package struct Machine: Sendable {
   var events = InlineArray<8, Event>(repeating: .callEnded)
   var eventCount = 0
   package var verdict = Verdict()
+  #if PAGEFUZZ_POISON
+    /// A step is being executed: what it must not look at is poisoned.
+    var isPoisoned = false
+  #endif
   /// The step being executed, or the last one: where a violation happened.
   var executed = (procedure: Procedure.idle, step: UInt8(0))
 
@@ -237,7 +242,12 @@ package struct Machine: Sendable {
   package mutating func step(_ cpu: CPUID) -> Progress {
     current = cpu
     executed = (cpus[cpu].frame.procedure, cpus[cpu].frame.step)
+    hideWhatIsGone()
     let progress = cpus[cpu].frame.procedure.resume(&self)
+    #if PAGEFUZZ_BROKEN
+      misbehave()
+    #endif
+    showAll()
     judge()
     return progress
   }

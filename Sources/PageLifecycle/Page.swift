@@ -88,6 +88,11 @@ package struct Page: Sendable {
   /// `zone_device_data`: the next page of the driver's free list.  Word 2 is `lru.prev`, too, and
   /// was to be `dma_pinned_count`.
   package internal(set) var zoneDeviceData = PFN.none
+  #if PAGEFUZZ_POISON
+    /// AddressSanitizer poisons eight bytes at a time: the words end here.
+    var endOfWords: UInt64 = 0
+  #endif
+  /// What kind of memory the frame is; its pgmap says so, and no word of the page.
   package internal(set) var type = MemoryType.invalid
   /// The struct page is there: its pgmap has not been unmapped.
   package internal(set) var exists = false

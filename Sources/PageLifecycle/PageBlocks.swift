@@ -21,6 +21,7 @@ extension Machine {
 
   /// `prep_new_page()`: every word is cleared.
   private mutating func prepareNewPage(_ pfn: PFN) {
+    show(pfn)
     pages[pfn] = Page()
     pages[pfn].exists = true
     pages[pfn].type = .system

@@ -109,6 +109,7 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case countsPreviousOwner
   case keepsShareUntilLast
   case freesOnlyIdleBlocks
+  case locksInodesInOrder
 }
 
 package struct RuleInfo: Sendable {

@@ -36,6 +36,11 @@ extension Rule {
         "a block that was got through one file and is freed through another is freed when idle",
         [.I27, .I18], "found by pagefuzz; the scan looks at the entries of one file"
       )
+    case .locksInodesInOrder:
+      (
+        "M-INODEORDER", "of two files that are to share a block the lower is locked first",
+        [.I65, .I56], "`lock_two_nondirectories()`, `xfs_ilock_two_inodes()`"
+      )
     default: infoOfFolios
     }
   }
@@ -47,7 +52,7 @@ extension Rule {
     case .putsPagemapOfRefused: hasPools
     case .resetsCountOfRefused: hasPools && design.poolCount == 0
     case .reclaimsIdleInodes: design.domains.isSuperset(of: .kernel)
-    case .countsPreviousOwner, .keepsShareUntilLast, .freesOnlyIdleBlocks:
+    case .countsPreviousOwner, .keepsShareUntilLast, .freesOnlyIdleBlocks, .locksInodesInOrder:
       design.domains.contains(.reflink)
     default: nil
     }

@@ -122,7 +122,7 @@ extension Machine {
 
   /// A present PTE of the page is marked as a device's: gup treats it apart.
   @inline(__always)
-  func isDevmap(_ pfn: PFN) -> Bool {
+  mutating func isDevmap(_ pfn: PFN) -> Bool {
     pages[pfn].type == .fsdax || pages[pfn].type == .generic
   }
 

@@ -14,6 +14,8 @@ struct ChildProcess {
 
   let identifier: pid_t
   let announcement: Announcement
+  /// What it says on standard error.
+  let errors: ErrorLog
   /// What we write orders to, and read replies from.
   private let orders: Int32
   let replies: Int32
@@ -27,10 +29,12 @@ struct ChildProcess {
     // Another worker must not keep them open.
     for descriptor in toChild + toUs { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
     announcement = Announcement()
+    errors = ErrorLog()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     posix_spawn_file_actions_adddup2(&actions, toChild[0], STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, toUs[1], STDOUT_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, errors.descriptor, STDERR_FILENO)
     posix_spawn_file_actions_adddup2(
       &actions, announcement.descriptor, Announcement.inheritedDescriptor)
     var words = (["pagefuzz"] + arguments).map { strdup($0) } + [nil]
@@ -45,6 +49,7 @@ struct ChildProcess {
     (identifier, orders, replies) = (child, toChild[1], toUs[0])
     guard status == 0 else {
       announcement.close()
+      errors.close()
       _ = close(orders)
       _ = close(replies)
       throw Self.failure(status)
@@ -81,6 +86,7 @@ struct ChildProcess {
     var usage = rusage()
     while wait4(identifier, &status, 0, &usage) < 0, errno == EINTR {}
     announcement.close()
+    errors.close()
     _ = close(orders)
     _ = close(replies)
     let signal = status & 0x7F

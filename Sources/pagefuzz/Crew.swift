@@ -33,8 +33,10 @@ struct Crew {
 
   /// How the engine died.
   enum Death: String {
-    /// Of itself: a trap, an abort, a report of a sanitizer.
+    /// Of itself: a trap, an abort.
     case trap
+    /// By a sanitizer, which reported what the engine did.
+    case report
     /// By us, for it did not come to an end.
     case hang
     /// By somebody else: the system, out of memory.
@@ -156,6 +158,8 @@ struct Crew {
   struct Announced {
     var execution: Int
     var text: String
+    /// What it said about its death.
+    var report = DeathReport.none
   }
 
   /// Members that have something to say, are gone, or hang.
@@ -183,16 +187,23 @@ struct Crew {
     _ position: Int, _ isHung: Bool, _ jobs: [Job]
   ) throws -> (job: Int, death: Death, announced: Announced)? {
     let member = members[position]
-    let announced = Announced(
+    var announced = Announced(
       execution: member.child.announcement.number, text: member.child.announcement.text)
+    let errors = member.child.errors.text
+    announced.report = DeathReport(errors)
     let end = bury(position, killing: isHung)
-    guard let job = member.job else { return nil }
+    guard let job = member.job else {
+      if !errors.isEmpty { Diagnostics.print(errors) }
+      return nil
+    }
     if case .probe = jobs[job] {} else { deathsInRow += 1 }
     guard deathsInRow < Self.mostDeathsInRow else {
+      Diagnostics.print(errors)
       throw CommandFailure(
         .engineTrap, "fuzz: workers die of whatever they do (\(end)); please report this")
     }
-    let death: Death = isHung ? .hang : end == .killed(SIGKILL) ? .kill : .trap
+    let ownDeath: Death = announced.report.kind == nil ? .trap : .report
+    let death: Death = isHung ? .hang : end == .killed(SIGKILL) ? .kill : ownDeath
     return (job, death, announced)
   }
 }

@@ -2,6 +2,7 @@
 
 import Console
 import Foundation
+import Instruments
 import Synchronization
 
 /// A trap of the engine ends the process with its own status, and names the input that did it.
@@ -13,14 +14,20 @@ enum EngineTrap {
   /// The handler's own stack, for when the other one has overflowed.
   private static let stackBytes = 1 << 16
 
+  /// Its address: only the system knows it otherwise, and it would be called a leak.
+  private static let handlerStack = Atomic<UInt>(0)
+
   /// Begins to watch.  The runtime prints the reason of a trap before the signal comes.
   static func watch() {
     blame(nil)
     var stack = stack_t()
     stack.ss_sp = malloc(stackBytes)
+    handlerStack.store(UInt(bitPattern: stack.ss_sp), ordering: .relaxed)
     stack.ss_size = stackBytes
     sigaltstack(&stack, nil)
-    for signal in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT] {
+    // A sanitizer reports the others itself, with the place.
+    let faults = instruments_report_faults() ? [] : [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE]
+    for signal in faults + [SIGABRT] {
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { _ in EngineTrap.end() }
       action.sa_flags = SA_ONSTACK

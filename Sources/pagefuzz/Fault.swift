@@ -8,7 +8,7 @@ import Storage
 /// A wish of a test: that workers die in every program that calls an operation, or in one
 /// execution; that the disk is full for a while.
 struct Fault: Sendable {
-  /// `PAGEFUZZ_FAULT=trap:munmap`, `hang:munmap`, `kill@100`.
+  /// `PAGEFUZZ_FAULT=trap:munmap`, `hang:munmap`, `report:munmap`, `kill@100`.
   static let given = ProcessInfo.processInfo.environment["PAGEFUZZ_FAULT"].flatMap(Fault.init)
 
   private var kind: String
@@ -32,9 +32,20 @@ struct Fault: Sendable {
     switch kind {
     case "hang": while getppid() > 0 {}
     case "kill": kill(getpid(), SIGKILL)
+    case "report":
+      Diagnostics.print(Self.report)
+      _exit(77)
     default: abort()
     }
   }
+
+  /// What AddressSanitizer says, as far as we read it.
+  private static let report = """
+    ==1==ERROR: AddressSanitizer: use-after-poison on address 0x7ffd
+        #0 0x55 in $s4main4stepyyF /home/a/Sources/PageLifecycle/Run.swift:7:1
+        #1 0x55 in $s4main1fyyF /home/a/Sources/Fuzzing/Shard.swift:7:1
+    SUMMARY: AddressSanitizer: use-after-poison /home/a/Sources/Run.swift:7 in $s4main4stepyyF
+    """
 
   /// The disk as it is, or as `PAGEFUZZ_DISK=28@40-60` wishes: the effects of these numbers fail
   /// with this error.

@@ -47,14 +47,14 @@ struct FuzzReport {
     progress.clear()
     guard !isJSON else {
       let line: JSONText = [
-        "engine": .string(loss.death.rawValue), "execution": .count(loss.execution),
+        "engine": .string(loss.kind), "execution": .count(loss.execution),
         "program": .string(path),
       ]
       return try Output.line(line)
     }
     try Output.line("")
     try Output.line("\(Style.red("engine")) \(path)")
-    try Output.line("  a worker died (\(loss.death.rawValue)) in execution \(loss.execution)")
+    try Output.line("  a worker died (\(loss.kind)) in execution \(loss.execution)")
   }
 
   /// Prints what could not be saved, so that it is not lost.

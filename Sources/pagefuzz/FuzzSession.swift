@@ -157,13 +157,19 @@ final class FuzzSession {
       },
       whenDead: { job, death, announced in
         let number = announced.execution
+        if number == Worker.leak {
+          shards[job].careful = Array(shards[job].first..<shards[job].first + shards[job].count)
+          return .run(shards[job])
+        }
         guard (shards[job].first..<shards[job].first + shards[job].count).contains(number) else {
           return .run(shards[job])
         }
         deaths[number, default: 0] += 1
         if deaths[number, default: 0] >= Losses.deaths(death) {
           shards[job].skipped.append(number)
-          lost.append(.init(execution: number, death: death, text: announced.text))
+          lost.append(
+            .init(
+              execution: number, death: death, text: announced.text, report: announced.report))
         } else if !shards[job].careful.contains(number) {
           shards[job].careful.append(number)
         }

@@ -13,6 +13,11 @@ struct Losses {
     var death: Crew.Death
     /// The program; empty where nobody knows it.
     var text: String
+    /// What the worker said.
+    var report = DeathReport.none
+
+    /// In one word: what a sanitizer calls it, or how the worker died.
+    var kind: String { report.kind ?? death.rawValue }
   }
 
   /// How often workers must die of one execution before it is left out: somebody else may have
@@ -37,32 +42,31 @@ struct Losses {
   ) throws -> String? {
     guard let program = try? ProgramParser.parse(loss.text) else {
       Diagnostics.report(
-        "execution \(loss.execution) is left out: workers die of it (\(loss.death.rawValue))")
+        "execution \(loss.execution) is left out: workers die of it (\(loss.kind))")
       return nil
     }
-    guard seen.insert(Self.key(program, loss.death)).inserted else { return nil }
-    let raw = Self.name(program, loss.death)
+    guard seen.insert(Self.key(program, loss.kind)).inserted else { return nil }
+    let raw = Self.name(program, loss.kind)
     if directory.has(raw) { return nil }
     keep(text(of: program, loss, isMinimal: false), raw)
-    let (smaller, isMinimal) = try reduce(program, loss.death, &crew)
-    let name = Self.name(smaller, loss.death)
+    let (smaller, isMinimal) = try reduce(program, loss.kind, &crew)
+    let name = Self.name(smaller, loss.kind)
     keep(text(of: smaller, loss, isMinimal: isMinimal), name)
     if name != raw { try? directory.remove(raw) }
-    seen.insert(Self.key(smaller, loss.death))
+    seen.insert(Self.key(smaller, loss.kind))
     hasNews = true
     return directory.path(of: name)
   }
 
-  private static func key(_ program: Program, _ death: Crew.Death) -> String {
+  private static func key(_ program: Program, _ kind: String) -> String {
     let last = program.instructions.last { $0.call != nil }?.call?.operation
     let name = last.map { Vocabulary.kernelName($0) } ?? "nothing"
-    return "\(program.variant.base.name) \(death.rawValue) \(name)"
+    return "\(program.variant.base.name) \(kind) \(name)"
   }
 
-  private static func name(_ program: Program, _ death: Crew.Death) -> String {
+  private static func name(_ program: Program, _ kind: String) -> String {
     ProgramDirectory.name(
-      [program.variant.base.name, death.rawValue],
-      hash: CrashDirectory.hash(key(program, death)))
+      [program.variant.base.name, kind], hash: CrashDirectory.hash(key(program, kind)))
   }
 
   private func text(of program: Program, _ loss: Loss, isMinimal: Bool) -> String {
@@ -70,6 +74,7 @@ struct Losses {
     let what =
       switch loss.death {
       case .trap: "The engine trapped in this program"
+      case .report: "A sanitizer reported \(loss.kind) in this program"
       case .hang: "The engine did not come to the end of this program"
       case .kill: "The system killed the process that executed this program"
       }
@@ -78,13 +83,14 @@ struct Losses {
       "Found with seed \(seed) in execution \(loss.execution)"
         + (isMinimal ? "; no line can be left out." : "; as it was found."),
     ]
+    if !loss.report.lines.isEmpty { program.introduction += [nil] + loss.report.lines }
     program.expectation = .unstated
     return ProgramPrinter.text(of: program)
   }
 
   /// Leaves out lines as long as a worker dies of the rest in the same way.
   private func reduce(
-    _ program: Program, _ death: Crew.Death, _ crew: inout Crew
+    _ program: Program, _ kind: String, _ crew: inout Crew
   ) throws -> (program: Program, isMinimal: Bool) {
     var probes = 0
     func isDeadly(_ candidate: Program) throws -> Bool {
@@ -92,8 +98,8 @@ struct Losses {
       var isSame = false
       _ = try crew.perform(
         [.probe(ProgramPrinter.text(of: candidate))], nil, whenDone: { _, _ in },
-        whenDead: { _, other, _ in
-          isSame = other == death
+        whenDead: { _, death, announced in
+          isSame = (announced.report.kind ?? death.rawValue) == kind
           return nil
         })
       return isSame

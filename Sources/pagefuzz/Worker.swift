@@ -3,6 +3,7 @@
 import Console
 import Foundation
 import Fuzzing
+import Instruments
 import Programs
 import Storage
 import Synchronization
@@ -12,6 +13,8 @@ import Synchronization
 /// The hidden subcommand `worker`; its standard input and output are pipes.
 enum Worker {
   static let name = "worker"
+  /// What it is at where memory of the shard it has run is lost: nobody knows in which execution.
+  static let leak = Int.max
 
   /// Works until nobody gives orders any more.
   static func run() -> Never {
@@ -34,8 +37,13 @@ enum Worker {
     switch order {
     case .begin(let about, let state):
       guard let text = try? CampaignText(about) else { exit(ExitStatus.inputOutput.rawValue) }
-      campaign =
+      let begin = {
         state.isEmpty ? Campaign(text.options) : try? Campaign(text.options, state: state)
+      }
+      campaign = begin()
+      #if PAGEFUZZ_THREADS
+        twin = begin()
+      #endif
       return nil
     case .run(let shard):
       let isWatched = Fault.given != nil || !shard.careful.isEmpty
@@ -45,13 +53,21 @@ enum Worker {
         }
         Fault.given?.strike(program.instructions.suffix(1), number)
       }
-      let announce: (Int) -> Void = { Announcement.inherited.note($0) }
-      return (campaign?.run(shard, announce: announce, watch: isWatched ? watch : nil))
-        .map { .ran($0) }
+      let announce: (Int) -> Void = { number in
+        if !shard.careful.isEmpty { endAtLeak() }
+        Announcement.inherited.note(number)
+      }
+      let result = run(shard, &campaign, announce, isWatched ? watch : nil)
+      if shard.careful.isEmpty { Announcement.inherited.note(leak) }
+      endAtLeak()
+      return result.map { .ran($0) }
     case .merge(let bytes):
       guard let record = try? EpochRecord(bytes), (try? campaign?.replay(record)) != nil else {
         exit(ExitStatus.inputOutput.rawValue)
       }
+      #if PAGEFUZZ_THREADS
+        _ = try? twin?.replay(record)
+      #endif
       return nil
     case .minimize(let text):
       guard let program = try? ProgramParser.parse(text), let finding = Finding(stating: program)
@@ -63,9 +79,15 @@ enum Worker {
       guard let program = try? ProgramParser.parse(text) else { return .survived }
       Announcement.inherited.note(1)
       Fault.given?.strike(program.instructions[...], 0)
-      _ = Execution.run(program).identities()
+      probe(program)
+      endAtLeak()
       return .survived
     }
+  }
+
+  /// Ends this process where it has lost memory, which a sanitizer has reported then.
+  private static func endAtLeak() {
+    if instruments_find_leaks() { _exit(ExitStatus.engineTrap.rawValue) }
   }
 
   /// The process that started us.
@@ -86,3 +108,51 @@ enum Worker {
     setitimer(__itimer_which_t(ITIMER_PROF.rawValue), &timer, nil)
   }
 }
+
+#if PAGEFUZZ_THREADS
+  extension Worker {
+    /// The campaign once more, for another thread: nothing is shared.
+    nonisolated(unsafe) private static var twin: Campaign?
+
+    private static func run(
+      _ shard: Shard, _ campaign: inout Campaign?, _ announce: (Int) -> Void,
+      _ watch: Campaign.Watch?
+    ) -> ShardResult? {
+      guard campaign != nil else { return nil }
+      let meeting = Twin.Meeting()
+      defer { meeting.end() }
+      let (result, same) = Twin.run {
+        campaign?.run(
+          shard,
+          announce: {
+            meeting.wait()
+            announce($0)
+          }, watch: watch)
+      } _: {
+        twin?.run(shard, announce: { _ in meeting.wait() })
+      }
+      precondition(same??.bytes == result?.bytes, "two runs of one shard differ")
+      return result
+    }
+
+    private static func probe(_ program: Program) {
+      let text = ProgramPrinter.text(of: program)
+      _ = Twin.run {
+        Execution.run(program).identities()
+      } _: {
+        (try? ProgramParser.parse(text)).map { Execution.run($0).identities() } ?? []
+      }
+    }
+  }
+#else
+  extension Worker {
+    private static func run(
+      _ shard: Shard, _ campaign: inout Campaign?, _ announce: (Int) -> Void,
+      _ watch: Campaign.Watch?
+    ) -> ShardResult? {
+      campaign?.run(shard, announce: announce, watch: watch)
+    }
+
+    private static func probe(_ program: Program) { _ = Execution.run(program).identities() }
+  }
+#endif

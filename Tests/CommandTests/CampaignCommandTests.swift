@@ -173,6 +173,25 @@ struct CampaignCommandTests {
     #expect(left.files.count >= 3, "what the others found is there too")
   }
 
+  @Test("What a sanitizer reports of a worker is named, and kept with the program")
+  func report() throws {
+    let scratch = try Scratch()
+    let result = try Self.fuzz(
+      scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "report:memory_failure"])
+    #expect(result.status == 1)
+    #expect(result.output.contains("\"engine\":\"use-after-poison\""))
+    let left = try Self.left(scratch, result)
+    let reports = left.files.filter { $0.key.hasPrefix("v6.1-use-after-poison-") }
+    #expect(reports.count == 1)
+    let text = try #require(reports.values.first)
+    #expect(text.contains("# A sanitizer reported use-after-poison in this program"))
+    #expect(text.contains("no line can be left out"))
+    #expect(text.contains("#     #0 in main.step() -> () Sources/PageLifecycle/Run.swift:7:1\n"))
+    #expect(!text.contains("Shard.swift") && !text.contains("0x"))
+    #expect(text.split(separator: "\n").count { $0.hasPrefix("cpu") } == 1, "\(text)")
+    #expect(!result.errors.contains("AddressSanitizer"), "it is in the file")
+  }
+
   @Test(
     "An execution without end, and one that the system kills, are left out and saved",
     arguments: ["hang", "kill"])

@@ -286,6 +286,10 @@ extension Canary {
     Canary(invariant: .I58, note: "one fault too many") { $0.emit(.retriedTooOften) },
     Canary(invariant: .I64, note: "a freed inode looked into") { $0.emit(.freedInodeUsed(file)) },
     Canary(invariant: .I59, note: "a sleep under a spinlock") { $0.emit(.sleptUnderSpinlock) },
+    Canary(invariant: .I65, note: "a lock taken after one that comes later") { machine in
+      _ = machine.acquire(.invalidate(file))
+      _ = machine.acquire(.inode(file))
+    },
   ]
 
   /// What the staged end looks at.

@@ -52,7 +52,7 @@ extension Race {
       boot: sharing(blocks: 2),
       setup: ["cpu0  store(mm0, file0:0, 7)", "cpu0  store(mm0, file1:0, 8)"],
       calls: [["reflink(file0:0, file1:0)"], ["reflink(file1:0, file0:0)"]],
-      rules: []),
+      rules: [.locksInodesInOrder]),
     Race(
       name: "reflink against a pin of the other file",
       boot: sharing(blocks: 2),

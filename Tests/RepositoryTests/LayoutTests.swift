@@ -20,10 +20,13 @@ struct LayoutTests {
       "pagefuzz",
       [
         "PageLifecycle", "Programs", "Fuzzing", "Explaining", "Conformance", "Console", "Storage",
-        "Foundation", "Synchronization",
+        "Foundation", "Synchronization", "Instruments",
       ]
     ),
   ]
+
+  /// What is no layer: parts of the system, and C.
+  static let outside: Set<String> = ["Foundation", "Synchronization", "Glibc", "Instruments", "CFarm"]
 
   @Test("A layer imports the layers below it and nothing else", arguments: layers)
   func imports(target: String, mayImport: Set<String>) throws {
@@ -42,7 +45,7 @@ struct LayoutTests {
     #expect(Set(Self.layers.map(\.target)) == Set(targets.map(String.init)))
     let package = Repository.file("Package.swift").text.filter { !$0.isWhitespace }
     for (target, mayImport) in Self.layers {
-      let own = mayImport.subtracting(["Foundation", "Synchronization", "Glibc", "CFarm"])
+      let own = mayImport.subtracting(Self.outside)
       let kind = target.hasPrefix("pagefuzz") ? ".executableTarget" : ".target"
       let start = try #require(package.range(of: "\(kind)(name:\"\(target)\","))
       let rest = package[start.upperBound...]
@@ -59,8 +62,10 @@ struct LayoutTests {
     let package = Repository.file("Package.swift").text
     #expect(!package.contains(".package("))
     // The engine is optimized in debug builds, so that tests can explore races; nothing else is.
+    // With a sanitizer only the engine is optimized in release builds either.
     let parts = package.components(separatedBy: "// MARK: Fuzzing engines of others")
-    #expect(parts[0].components(separatedBy: "unsafeFlags").count == 2)
+    #expect(parts[0].components(separatedBy: "unsafeFlags").count == 3)
+    #expect(package.contains(".unsafeFlags([\"-Onone\"], .when(configuration: .release))"))
     #expect(package.contains(".unsafeFlags([\"-O\"], .when(configuration: .debug))"))
   }
 
@@ -82,7 +87,7 @@ struct LayoutTests {
 
   @Test("Every source says its licence in its first lines")
   func licences() {
-    let scripts = ["check", "format", "bench"].map { Repository.file("scripts/\($0)") }
+    let scripts = ["check", "format", "bench", "sanitize"].map { Repository.file("scripts/\($0)") }
     let package = Repository.file("Package.swift")
     for file in Repository.sources + Repository.tests + scripts + [package] {
       let isSaid = file.lines.prefix(2).contains { $0.hasSuffix("SPDX-License-Identifier: MIT") }

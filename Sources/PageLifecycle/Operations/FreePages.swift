@@ -67,7 +67,7 @@ enum AllocPages: Body {
 
 extension Machine {
   /// The handle has a block of the page allocator.
-  package func holdsBlock(_ handle: HandleID) -> Bool {
+  mutating func holdsBlock(_ handle: HandleID) -> Bool {
     let held = handles[handle]
     return held.state == .held && held.holder == .driver && PagemapID(of: held.pages[0]) == nil
   }

@@ -51,11 +51,12 @@ enum Reflink: Body {
   }
 
   private static func first(_ m: inout Machine) -> FileID {
-    min(m.call.file, m.call.address.file)
+    m.obeys(.locksInodesInOrder)
+      ? min(m.call.file, m.call.address.file) : m.call.address.file
   }
 
   private static func second(_ m: inout Machine) -> FileID {
-    max(m.call.file, m.call.address.file)
+    m.obeys(.locksInodesInOrder) ? max(m.call.file, m.call.address.file) : m.call.file
   }
 
   private static func isOneFile(_ m: inout Machine) -> Bool { first(&m) == second(&m) }
