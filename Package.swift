@@ -25,7 +25,7 @@ var engineSettings =
   settings + (isPlain ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))])
   + Farm.engineSettings
 
-if let instrument {
+if let instrument, !Farm.isTarget, !Farm.isMutator {
   let defines = ["address": "PAGEFUZZ_POISON", "thread": "PAGEFUZZ_THREADS"]
   let define = SwiftSetting.define(
     defines[instrument] ?? "PAGEFUZZ_INSTRUMENTED", .when(configuration: .release))
