@@ -255,7 +255,7 @@ package struct Explorer: Sendable {
       var end = position + 1
       while end < path.count, path[end].cpu == first.cpu, path[end].call == nil { end += 1 }
       lines.append(
-        run.burst(first.call, on: first.cpu, steps: end - position, noting: &ignored))
+        run.burst(first.call, on: first.cpu, Pace(end - position), noting: &ignored))
       position = end
     }
     return lines

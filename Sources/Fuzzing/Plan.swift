@@ -43,7 +43,7 @@ struct Target: Sendable {
 /// How the calls of one program are interleaved.
 enum Schedule: Sendable {
   case sequential
-  case walk(burst: Int)
+  case walk(burst: Int, sharedCost: Int)
   case priorities(depth: Int)
   case uniform
 
@@ -52,13 +52,17 @@ enum Schedule: Sendable {
     let mixed: Campaign.ScheduleKind =
       switch pick {
       case 0...1: .sequential
-      case 2...3: .walk
+      case 2: .walk
+      case 3: .selective
       case 4...5: .pct
       default: .uniform
       }
     switch kind ?? mixed {
     case .sequential: self = .sequential
-    case .walk: self = .walk(burst: [1, 2, 4, 8, 16, 32][random.below(6)])
+    case .walk: self = .walk(burst: [1, 2, 4, 8, 16, 32][random.below(6)], sharedCost: 1)
+    case .selective:
+      self = .walk(
+        burst: [4, 8, 16, 32, 64, 128][random.below(6)], sharedCost: SearchLimits.sharedCost)
     case .pct: self = .priorities(depth: 1 + random.below(5))
     case .uniform: self = .uniform
     }

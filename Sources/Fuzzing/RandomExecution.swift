@@ -75,8 +75,8 @@ package struct RandomExecution: Sendable {
     case .sequential:
       var scheduler = Sequential()
       execute(start, calls: calls, generator, &scheduler, &callStream, &scheduleStream)
-    case .walk(let burst):
-      var scheduler = RandomWalk(burst: burst)
+    case .walk(let burst, let sharedCost):
+      var scheduler = RandomWalk(burst: burst, sharedCost: sharedCost)
       execute(start, calls: calls, generator, &scheduler, &callStream, &scheduleStream)
     case .priorities(let depth):
       var scheduler = PCT(
@@ -105,7 +105,7 @@ package struct RandomExecution: Sendable {
       let (active, idle) = run.machine.readiness(ofFirst: generator.cpus)
       let candidates = Bits<CPUID>(rawValue: active.rawValue | idle.rawValue & startable)
       guard !candidates.isEmpty else { break }
-      let (cpu, burst) = scheduler.choose(among: candidates, &scheduleStream)
+      let (cpu, pace) = scheduler.choose(among: candidates, &scheduleStream)
       var call: Call?
       if idle.rawValue >> UInt64(cpu.rawValue) & 1 != 0 {
         spendQuota(of: cpu)
@@ -113,7 +113,7 @@ package struct RandomExecution: Sendable {
       }
       watcher?(instructions, Instruction(cpu, call))
       let before = run.steps
-      instructions.append(run.burst(call, on: cpu, steps: burst, noting: &coverage.footprint))
+      instructions.append(run.burst(call, on: cpu, pace, noting: &coverage.footprint))
       scheduler.note(executed: run.steps - before)
       if coverage.news.count > news.features {
         news = (coverage.news.count, news.lines + 1)

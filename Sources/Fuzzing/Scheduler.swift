@@ -4,8 +4,8 @@ package import PageLifecycle
 
 /// Chooses which CPU executes next, and for how many steps.
 package protocol Scheduler: Sendable {
-  /// The CPU to run, among those that could, and the steps it gets before the next choice.
-  mutating func choose(among cpus: Bits<CPUID>, _ random: inout Random) -> (CPUID, Int)
+  /// The CPU to run, among those that could, and how far before the next choice.
+  mutating func choose(among cpus: Bits<CPUID>, _ random: inout Random) -> (CPUID, Pace)
   /// Says how many of those steps the CPU executed before it slept or its call ended.
   mutating func note(executed steps: Int)
   /// Says how many calls each CPU is going to make.
@@ -23,8 +23,8 @@ package struct Sequential: Scheduler {
   package init() {}
   package mutating func choose(
     among cpus: Bits<CPUID>, _ random: inout Random
-  ) -> (CPUID, Int) {
-    (cpus.member(random.below(cpus.count)), Int.max)
+  ) -> (CPUID, Pace) {
+    (cpus.member(random.below(cpus.count)), Pace(.max))
   }
 }
 
@@ -32,11 +32,18 @@ package struct Sequential: Scheduler {
 package struct RandomWalk: Scheduler {
   /// The mean burst: short ones split lock sections, long ones keep calls whole.
   var burst: Int
-  package init(burst: Int) { self.burst = burst }
+  /// What a step costs that others may see; more than 1 preempts after those.
+  var sharedCost: Int
+  package init(burst: Int, sharedCost: Int = 1) {
+    (self.burst, self.sharedCost) = (burst, sharedCost)
+  }
   package mutating func choose(
     among cpus: Bits<CPUID>, _ random: inout Random
-  ) -> (CPUID, Int) {
-    (cpus.member(random.below(cpus.count)), 1 + random.below(2 * burst))
+  ) -> (CPUID, Pace) {
+    (
+      cpus.member(random.below(cpus.count)),
+      Pace(1 + random.below(2 * burst), sharedCost: sharedCost)
+    )
   }
 }
 
@@ -67,7 +74,7 @@ package struct PCT: Scheduler {
 
   package mutating func choose(
     among cpus: Bits<CPUID>, _ random: inout Random
-  ) -> (CPUID, Int) {
+  ) -> (CPUID, Pace) {
     while let change = changes.first, change.step <= steps {
       priorities[running.position] = change.priority
       changes.removeFirst()
@@ -79,7 +86,7 @@ package struct PCT: Scheduler {
       if priorities[position] > priorities[running.position] { running = CPUID(position) }
       rest &= rest &- 1
     }
-    return (running, changes.first.map { $0.step - steps } ?? Int.max)
+    return (running, Pace(changes.first.map { $0.step - steps } ?? .max))
   }
 
   package mutating func note(executed steps: Int) { self.steps += steps }
@@ -101,7 +108,7 @@ package struct UniformWalk: Scheduler {
 
   package mutating func choose(
     among cpus: Bits<CPUID>, _ random: inout Random
-  ) -> (CPUID, Int) {
+  ) -> (CPUID, Pace) {
     var rest = cpus.rawValue
     var total = 0
     while rest != 0 {
@@ -113,7 +120,7 @@ package struct UniformWalk: Scheduler {
     while rest != 0 {
       running = rest.trailingZeroBitCount
       pick -= max(1, left[running])
-      if pick < 0 { return (CPUID(rawValue: UInt8(running)), 1) }
+      if pick < 0 { return (CPUID(rawValue: UInt8(running)), Pace(1)) }
       rest &= rest &- 1
     }
     preconditionFailure("the shares are less than their total")

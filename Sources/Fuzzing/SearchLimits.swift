@@ -29,6 +29,9 @@ package enum SearchLimits {
   /// Reductions of one signature that no repair explains, before further ones are only counted.
   package static let unexplained = 64
 
+  /// What a step that writes a page, or a file's entry, takes of a burst of the selective walk.
+  package static let sharedCost = 16
+
   /// Checkpoints a campaign keeps, of all its protocols together.
   package static let checkpoints = 4096
   /// Lines up to which a program is gone on with.
@@ -58,7 +61,8 @@ package enum SearchLimits {
     ("epochsPerDoubling", epochsPerDoubling), ("checkpointLines", checkpointLines),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
     ("jointCalls", jointCalls), ("jointOrders", jointOrders), ("unexplained", unexplained),
-    ("checkpoints", checkpoints), ("suffixCalls", suffixCalls), ("addedCalls", addedCalls),
+    ("checkpoints", checkpoints), ("sharedCost", sharedCost), ("suffixCalls", suffixCalls),
+    ("addedCalls", addedCalls),
     ("mutatedLines", mutatedLines), ("mutationTries", mutationTries),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
   ]

@@ -187,15 +187,28 @@ extension Footprint {
 
 // MARK: Lines
 
+/// How far a line runs before its CPU may be preempted.
+package struct Pace: Equatable, Sendable {
+  /// What its steps may cost.
+  package var budget: Int
+  /// What a step costs that writes a page, or an entry of a file: other steps cost 1.
+  package var sharedCost = 1
+
+  /// So many steps, or until such a step.
+  package init(_ budget: Int, sharedCost: Int = 1) {
+    (self.budget, self.sharedCost) = (budget, sharedCost)
+  }
+}
+
 extension Run {
-  /// Starts a call, or resumes one where there is none, executes at most `steps` steps of it, and
-  /// notes them; returns the line that replays them, which says before which step it stops.
+  /// Starts a call, or resumes one where there is none, executes steps of it until they have cost
+  /// as much as the pace allows, and notes them; returns the line that replays them, which says before which step it stops.
   package mutating func burst(
-    _ call: Call?, on cpu: CPUID, steps: Int, noting footprint: inout Footprint
+    _ call: Call?, on cpu: CPUID, _ pace: Pace, noting footprint: inout Footprint
   ) -> Instruction {
     var line = Instruction(cpu, call)
     start(line, tag: -1)
-    let isOver = follow(cpu, steps, &footprint)
+    let isOver = follow(cpu, pace, &footprint)
     guard !isOver, machine.cpus[cpu].isActive else { return line }
     let stop = machine.cpus[cpu].frame
     let visits = footprint.visits(of: footprint.number(of: stop))
@@ -206,19 +219,20 @@ extension Run {
   /// Executes a line as it is written, and notes its steps.
   package mutating func execute(_ instruction: Instruction, noting footprint: inout Footprint) {
     start(instruction, tag: -1)
-    _ = follow(instruction.cpu, .max, &footprint)
+    _ = follow(instruction.cpu, Pace(.max), &footprint)
   }
 
-  /// Executes at most so many steps of the line that was started; true where it is over.
+  /// Executes steps of the line that was started; true where it is over.
   private mutating func follow(
-    _ cpu: CPUID, _ limit: Int, _ footprint: inout Footprint
+    _ cpu: CPUID, _ pace: Pace, _ footprint: inout Footprint
   ) -> Bool {
     footprint.trail.removeAll(keepingCapacity: true)
     let first = steps
     var frame = Frame()
     var step = 0
     var isOver = false
-    while steps - first < limit && !isOver {
+    var cost = 0
+    while cost < pace.budget && !isOver {
       let before = steps
       let current = machine.cpus.storage[cpu.position].frame
       isOver = !advance()
@@ -226,6 +240,8 @@ extension Run {
       frame = current
       step = footprint.number(of: current)
       footprint.add(step, by: cpu, on: &machine)
+      let isShared = !machine.recentPages.isEmpty || !machine.recentFiles.isEmpty
+      cost += isShared ? pace.sharedCost : 1
     }
     if steps > first { footprint.addEnd(step, frame, by: cpu, on: &machine) }
     return isOver

@@ -26,7 +26,9 @@ struct LayoutTests {
   ]
 
   /// What is no layer: parts of the system, and C.
-  static let outside: Set<String> = ["Foundation", "Synchronization", "Glibc", "Instruments", "CFarm"]
+  static let outside: Set<String> = [
+    "Foundation", "Synchronization", "Glibc", "Instruments", "CFarm",
+  ]
 
   @Test("A layer imports the layers below it and nothing else", arguments: layers)
   func imports(target: String, mayImport: Set<String>) throws {
