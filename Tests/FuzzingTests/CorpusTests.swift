@@ -46,8 +46,8 @@ struct UniformWalkTests {
     for _ in 0..<3000 {
       var scheduler = UniformWalk(stepsPerCall: 10)
       scheduler.begin(calls: [3, 1])
-      let (cpu, steps) = scheduler.choose(among: Bits(rawValue: 0b11), &random)
-      #expect(steps == 1)
+      let (cpu, pace) = scheduler.choose(among: Bits(rawValue: 0b11), &random)
+      #expect(pace == Pace(1))
       if cpu == CPUID(0) { first += 1 }
     }
     #expect((2100...2400).contains(first), "three of four, and not \(first) of 3000")

@@ -25,11 +25,11 @@ struct SchedulerTests {
     var scheduler = PCT(depth: 2, length: 50, cpus: 4, &random)
     let change = try #require(scheduler.changes.first)
     let (first, budget) = scheduler.choose(among: Self.all, &random)
-    #expect(budget == change.step)
-    scheduler.note(executed: budget)
+    #expect(budget == Pace(change.step))
+    scheduler.note(executed: budget.budget)
     let (second, rest) = scheduler.choose(among: Self.all, &random)
     #expect(second != first)
-    #expect(rest == Int.max)
+    #expect(rest == Pace(.max))
     #expect(scheduler.priorities[first.position] == change.priority)
     #expect(scheduler.priorities.min() == change.priority)
   }
@@ -44,7 +44,7 @@ struct SchedulerTests {
     scheduler.note(executed: 1)
     let (again, budget) = scheduler.choose(among: Self.all, &random)
     #expect(again == first, "nothing has changed")
-    #expect(budget == change.step - 1)
+    #expect(budget == Pace(change.step - 1))
   }
 
   @Test("Without changes the highest CPU that can run always runs")
@@ -57,10 +57,39 @@ struct SchedulerTests {
     for _ in 0..<5 {
       let (cpu, budget) = scheduler.choose(among: Self.all, &random)
       #expect(cpu.position == highest)
-      scheduler.note(executed: min(budget, 3))
+      scheduler.note(executed: min(budget.budget, 3))
     }
     var others = Self.all
     others.remove(CPUID(highest ?? 0))
     #expect(scheduler.choose(among: others, &random).0.position != highest)
+  }
+}
+
+@Suite("How far a line runs")
+struct PaceTests {
+  /// Where a store that faults stops first, and after how many steps.
+  private func stop(_ pace: Pace) -> (line: Instruction, steps: Int) {
+    var run = Run(Machine(Variant(Protocol.all[0]).rules))
+    var footprint = Footprint()
+    footprint.begin()
+    var call = Call(.store)
+    call.address = Address(FileID(0), PageIndex(0))
+    let line = run.burst(call, on: CPUID(0), pace, noting: &footprint)
+    return (line, run.steps)
+  }
+
+  @Test("A budget is so many steps", arguments: [1, 2, 7])
+  func budget(steps: Int) {
+    #expect(stop(Pace(steps)).steps == steps)
+    #expect(stop(Pace(steps)).line.until != nil)
+  }
+
+  @Test("A step that others may see costs what it is said to")
+  func sharedCost() {
+    let (whole, first) = (stop(Pace(.max)).steps, stop(Pace(16, sharedCost: 16)).steps)
+    #expect(stop(Pace(.max)).line.until == nil, "it ran whole")
+    #expect(first < min(16, whole), "a page or an entry was written before the 16th step")
+    #expect(stop(Pace(16)).steps == 16, "and would not have stopped it")
+    #expect(stop(Pace(16 + first, sharedCost: 16)).steps > first)
   }
 }
