@@ -174,7 +174,7 @@ struct CampaignCommandTests {
   }
 
   @Test("What a sanitizer reports of a worker is named, and kept with the program")
-  func report() throws {
+  func sanitizerReport() throws {
     let scratch = try Scratch()
     let result = try Self.fuzz(
       scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "report:memory_failure"])
