@@ -60,22 +60,20 @@ package struct Reducer: Sendable {
     var before: Program
     repeat {
       before = program
-      dropCalls()
-      if callRuns == 0 { callRuns = runs }
-      separateHandles()
-      dropLines()
-      dropPreemptions()
-      dropWithHelp()
-      useOneStop()
-      simplify()
-      substitute()
-      normalize()
-      exchangeRoles()
-      advanceStops()
-      nameInOrder()
-      renumber()
+      for pass in Self.passes where runs < limit { pass(&self) }
     } while program != before && runs < limit
   }
+
+  /// What is tried, in order, until nothing helps any more.
+  private static let passes: [@Sendable (inout Reducer) -> Void] = [
+    {
+      $0.dropCalls()
+      if $0.callRuns == 0 { $0.callRuns = $0.runs }
+    },
+    { $0.separateHandles() }, { $0.dropLines() }, { $0.dropPreemptions() }, { $0.dropWithHelp() },
+    { $0.useOneStop() }, { $0.simplify() }, { $0.substitute() }, { $0.normalize() },
+    { $0.exchangeRoles() }, { $0.advanceStops() }, { $0.nameInOrder() }, { $0.renumber() },
+  ]
 
   /// A violation of a program that is the same bug, with its identity there.
   ///

@@ -141,7 +141,9 @@ extension Reducer {
     for line in program.lines.indices.dropLast() {
       var candidate = program
       candidate.lines.swapAt(line, line + 1)
-      let (first, second) = (program.instructions[line], program.instructions[line + 1])
+      guard let first = program.lines[line].instruction,
+        let second = program.lines[line + 1].instruction
+      else { continue }
       guard let earlier = first.call, let later = second.call,
         later.operation.rawValue < earlier.operation.rawValue,
         candidate.repairingHandles() == candidate
@@ -149,7 +151,7 @@ extension Reducer {
       acceptEqual(candidate)
     }
     for line in program.lines.indices {
-      let own = program.instructions[line].cpu
+      guard let own = program.lines[line].instruction?.cpu else { continue }
       for lower in 0..<own.position {
         var candidate = program
         candidate.lines[line].instruction?.cpu = CPUID(lower)
@@ -157,11 +159,11 @@ extension Reducer {
       }
     }
     for line in program.lines.indices.dropFirst() {
-      let own = program.instructions[line].cpu
+      guard let own = program.lines[line].instruction?.cpu else { continue }
       for lower in 0..<own.position {
         var candidate = program
         for later in program.lines.indices.dropFirst(line) {
-          let cpu = program.instructions[later].cpu
+          let cpu = program.lines[later].instruction?.cpu
           if cpu == own { candidate.lines[later].instruction?.cpu = CPUID(lower) }
           if cpu == CPUID(lower) { candidate.lines[later].instruction?.cpu = own }
         }
