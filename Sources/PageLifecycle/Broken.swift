@@ -9,10 +9,11 @@
     /// Does what is wrong, after a step that would do it.
     mutating func misbehave() {
       #if PAGEFUZZ_BROKEN_POISON
-        // The struct pages are gone, and their counts are cleared all the same.
-        guard executed.procedure == .memunmapPages, pagemaps[call.pagemap].state == .gone else {
-          return
-        }
+        // The struct pages are gone, and their counts are cleared all the same; not at the end of a
+        // program, or none would survive.
+        guard executed.procedure == .memunmapPages, pagemaps[call.pagemap].state == .gone,
+          current != Run.janitor
+        else { return }
         for position in call.pagemap.pages { pages[PFN(position)].refcount = 0 }
       #elseif PAGEFUZZ_BROKEN_RACE
         // A statistic that all machines share.
