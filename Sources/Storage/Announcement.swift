@@ -40,11 +40,7 @@ package struct Announcement: Sendable {
 
   /// A new one.
   package init() {
-    let pattern = NSTemporaryDirectory() + "pagefuzz.XXXXXX"
-    var name = Array(pattern.utf8CString)
-    descriptor = mkstemp(&name)
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    unlink(name)
+    descriptor = NamelessFile.create()
     ftruncate(descriptor, off_t(Mapped.size))
     start = Mapped(descriptor)
   }

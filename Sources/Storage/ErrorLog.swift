@@ -14,12 +14,8 @@ package struct ErrorLog: Sendable {
 
   /// A new one.
   package init() {
-    let pattern = NSTemporaryDirectory() + "pagefuzz.XXXXXX"
-    var name = Array(pattern.utf8CString)
-    descriptor = mkstemp(&name)
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    descriptor = NamelessFile.create()
     _ = fcntl(descriptor, F_SETFL, O_APPEND)
-    unlink(name)
   }
 
   /// What was said so far; what is no text is replaced.
