@@ -20,10 +20,11 @@ var settings: [SwiftSetting] =
     .treatAllWarnings(as: .error),
   ] + Farm.settings
 
-/// Tests explore every interleaving of races: they need an engine that is fast in debug builds.
-var engineSettings =
-  settings + (isPlain ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))])
-  + Farm.engineSettings
+/// Tests explore every interleaving of races and run whole campaigns: what does that for them is
+/// fast in debug builds too.
+let fast: [SwiftSetting] =
+  isPlain ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))]
+var engineSettings = settings + fast + Farm.engineSettings
 
 if let instrument, !Farm.isTarget, !Farm.isMutator {
   let defines = ["address": "PAGEFUZZ_POISON", "thread": "PAGEFUZZ_THREADS"]
@@ -36,15 +37,18 @@ if let broken {
   engineSettings += [.define("PAGEFUZZ_BROKEN"), .define("PAGEFUZZ_BROKEN_\(broken.uppercased())")]
 }
 
+let fastSettings = settings + fast
+
 /// A layer may import the layers below it and nothing else.
 let package = Package(
   name: "pagefuzz",
   targets: [
     .target(name: "PageLifecycle", swiftSettings: engineSettings),
-    .target(name: "Programs", dependencies: ["PageLifecycle"], swiftSettings: settings),
+    .target(name: "Programs", dependencies: ["PageLifecycle"], swiftSettings: fastSettings),
     .target(
       name: "Conformance", dependencies: ["PageLifecycle", "Programs"], swiftSettings: settings),
-    .target(name: "Fuzzing", dependencies: ["PageLifecycle", "Programs"], swiftSettings: settings),
+    .target(
+      name: "Fuzzing", dependencies: ["PageLifecycle", "Programs"], swiftSettings: fastSettings),
     .target(name: "Storage", swiftSettings: settings),
     // What every command line needs and no kernel: options, help, completions, JSON.
     .target(name: "Console", swiftSettings: settings),
