@@ -40,10 +40,12 @@ package struct SelfTest: Sendable {
     (campaign, self.declared) = (Campaign(options), declared)
   }
 
-  /// Runs programs until a declared violation is found, or so many were run.
-  package mutating func run(executions limit: Int) -> Outcome {
+  /// Runs programs until a declared violation is found, so many were run, or it is not to go on.
+  package mutating func run(
+    executions limit: Int, while mayGoOn: () -> Bool = { true }
+  ) -> Outcome {
     var outcome = Outcome()
-    while campaign.executions < limit, outcome.found == nil {
+    while campaign.executions < limit, outcome.found == nil, mayGoOn() {
       advance(within: limit, &outcome)
     }
     outcome.shown.sort { $0.rawValue < $1.rawValue }

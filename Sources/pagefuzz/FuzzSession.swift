@@ -309,10 +309,17 @@ final class FuzzSession {
 /// How long a campaign has run, for the person who waits and for the processor.
 struct Stopwatch {
   private let start = Self.read(CLOCK_MONOTONIC)
-  private let startCPU = Self.read(CLOCK_PROCESS_CPUTIME_ID)
+  private let startCPU: Double
+  private let clock: clockid_t
+
+  /// From now on; CPU-seconds are the process's, or those of the thread that asks.
+  init(ofThread: Bool = false) {
+    clock = ofThread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID
+    startCPU = Self.read(clock)
+  }
 
   var wallSeconds: Double { Self.read(CLOCK_MONOTONIC) - start }
-  var cpuSeconds: Double { Self.read(CLOCK_PROCESS_CPUTIME_ID) - startCPU }
+  var cpuSeconds: Double { Self.read(clock) - startCPU }
 
   private static func read(_ clock: clockid_t) -> Double {
     var time = timespec()

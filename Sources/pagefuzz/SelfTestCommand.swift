@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 
 import Console
+import Foundation
 import Fuzzing
 import PageLifecycle
 import Programs
+import Storage
 
 /// `selftest`: every seeded bug must be found, by an invariant it declares, from nothing.
 enum SelfTestCommand: Command {
@@ -12,8 +14,13 @@ enum SelfTestCommand: Command {
     "a seeded bug; @v6.18: all of a protocol, M-SKIP: one in all of them [all]",
     isRepeated: true)
   static let executions = Option(
-    "executions", .number(1...UInt64(Int.max)), "how many programs each may take [200000]")
+    "executions", .number(1...UInt64(Int.max)), "how many programs a run may take [200000]")
+  static let time = Option("time", .duration, "how much CPU time a run may take [no limit]")
   static let seed = Option("seed", .number(), "where all randomness begins [1]")
+  static let seeds = Option(
+    "seeds", .number(1...10_000), "how many seeds each is run from, that one and those after it [1]"
+  )
+  static let csv = Option("csv", .file, "keep every run there, and go on with what it has")
   static let markdown = Option("markdown", "print the kill matrix as a Markdown table")
 
   static let name = "selftest"
@@ -21,44 +28,57 @@ enum SelfTestCommand: Command {
   static let discussion = """
     A specimen is a protocol with one rule broken, and the invariants that must show it.  Each is
     fuzzed on its own, without corpus and without known findings, until a declared invariant breaks
-    or the programs are used up.  Then each protocol with all known bugs repaired is fuzzed for as
-    long, and must stay clean.  At the end come the invariants that no specimen needed.
+    or the run is used up.  Each protocol with all known bugs repaired is fuzzed for as long, and
+    must stay clean.  At the end come the invariants that no specimen needed.
+
+    With --csv every run is kept when it is over: whoever interrupts the command and gives it again
+    goes on there, also to more seeds, specimens or programs.
     """
-  static let options = [specimen, executions, seed, markdown, Option.format]
+  static let options = [
+    specimen, executions, time, seed, seeds, CompareCommand.workers, csv, markdown, Option.format,
+    Option.quiet,
+  ]
   static let examples = [
     Example("pagefuzz selftest", "everything"),
     Example("pagefuzz selftest --specimen M-MAPPED@v6.1 --seed 7", "one bug, another seed"),
+    Example(
+      "pagefuzz selftest --seeds 5 --time 1m --executions 9000000 --csv kills.csv --markdown",
+      "the kill matrix; may be interrupted"),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
-    let specimens = try specimens(of: arguments)
-    let limit = arguments.count(executions) ?? 200_000
-    let seed = arguments.number(seed) ?? 1
-    var matrix = KillMatrix()
+    let first = arguments.number(seed) ?? 1
+    let (last, isOver) = first.addingReportingOverflow((arguments.number(seeds) ?? 1) - 1)
+    guard !isOver else {
+      throw CommandFailure(.usage, "selftest: there are no seeds behind --seed \(first)")
+    }
+    var runs = SelfTestRuns(try specimens(of: arguments), seeds: first...last)
+    if arguments.all(specimen).isEmpty { runs.addRepaired() }
+    runs.executions = arguments.count(executions) ?? 200_000
+    runs.seconds = arguments.duration(time).map { Double($0.seconds) } ?? .infinity
+    var file =
+      try arguments[csv].map { path throws(StorageError) in try KillFile(path) } ?? KillFile()
+    defer { file.close() }
+    let workers = arguments.count(CompareCommand.workers)
     Interruption.listen()
-    for specimen in specimens {
-      if let status = Interruption.status { return status }
-      let clock = Stopwatch()
-      var test = SelfTest(of: specimen, seed: seed)
-      let row = KillMatrix.Row(specimen, test.run(executions: limit), clock.cpuSeconds)
-      matrix.rows.append(row)
-      if arguments.isJSON {
-        try Output.line(row.json)
-      } else if !arguments.has(markdown) {
-        try Output.line(row.text)
+    var matrix = KillMatrix()
+    try runs.make(
+      in: &file, on: workers ?? ProcessInfo.processInfo.activeProcessorCount,
+      isQuiet: arguments.has(.quiet)
+    ) { kill, finding in
+      matrix.add(kill)
+      let isCorrect = kill.subject.specimen == nil
+      if arguments.isJSON { return try Output.line(kill.json) }
+      if arguments.has(markdown) && (!isCorrect || kill.isClean) { return }
+      try Output.line(kill.text)
+      if isCorrect, let finding = finding?.minimized() {
+        try Output.write(finding.text(file: "found.prog"))
       }
     }
-    var isClean = true
-    for base in Protocol.all where arguments.all(specimen).isEmpty {
-      if let status = Interruption.status { return status }
-      var test = SelfTest(ofRepaired: base, seed: seed)
-      let outcome = test.run(executions: limit)
-      isClean = isClean && outcome.undeclared == nil
-      try tell(base, outcome, arguments)
-    }
+    if let status = Interruption.status { return status }
     if arguments.has(markdown) { for line in matrix.markdown { try Output.line(line) } }
     if !arguments.isJSON { for line in matrix.summary { try Output.line(line) } }
-    return isClean && matrix.isComplete ? .success : .found
+    return matrix.holds ? .success : .found
   }
 
   /// The specimens the command line names, or all.
@@ -76,96 +96,80 @@ enum SelfTestCommand: Command {
       words.isEmpty || words.contains { names($0, specimen) }
     }
   }
-
-  private static func tell(
-    _ base: Protocol, _ outcome: SelfTest.Outcome, _ arguments: ParsedArguments
-  ) throws {
-    let name = Variant(base, isRepaired: true).name
-    let shown = outcome.shown.map(\.name)
-    if arguments.isJSON {
-      let line: JSONText = [
-        "protocol": .string(name), "clean": .boolean(outcome.undeclared == nil),
-        "invariants": .strings(shown), "executions": .count(outcome.executions),
-        "steps": .count(outcome.steps),
-      ]
-      return try Output.line(line)
-    }
-    let verdict = shown.isEmpty ? "clean" : "shows \(shown.joined(separator: ", "))"
-    try Output.line("\(name): \(verdict), \(outcome.executions) programs, \(outcome.steps) steps")
-    guard let finding = outcome.undeclared?.minimized() else { return }
-    try Output.write(finding.text(file: "found.prog"))
-  }
 }
 
-/// Which specimen was caught by which invariant.
-struct KillMatrix {
-  /// One specimen.
-  struct Row {
-    let specimen: Specimen
-    let outcome: SelfTest.Outcome
-    let seconds: Double
-    init(_ specimen: Specimen, _ outcome: SelfTest.Outcome, _ seconds: Double) {
-      (self.specimen, self.outcome, self.seconds) = (specimen, outcome, seconds)
-    }
-
-    var isFound: Bool { outcome.found != nil }
-    private var declared: String { specimen.breaks.map(\.name).joined(separator: ", ") }
-
-    var text: String {
-      let cost = "\(outcome.executions) programs, \(outcome.steps) steps"
-      guard let found = outcome.found else {
-        return "MISSED  \(specimen.name)  declares \(declared); \(cost)"
+/// What a self-test consists of: subject by subject, seed by seed.
+private struct SelfTestRuns {
+  private struct Run: Sendable {
+    var subject: KillMatrix.Subject
+    var seed: UInt64
+    var key: KillFile.Key { KillFile.Key(subject: subject.name, seed: seed) }
+    var test: SelfTest {
+      switch subject {
+      case .specimen(let specimen): SelfTest(of: specimen, seed: seed)
+      case .repaired(let base): SelfTest(ofRepaired: base, seed: seed)
       }
-      let others = outcome.shown.filter { !specimen.breaks.contains($0) }.map(\.name)
-      let beside = others.isEmpty ? "" : "; undeclared \(others.joined(separator: ", "))"
-      return "found   \(specimen.name)  \(found.invariant.name), \(cost)\(beside)"
-    }
-
-    var json: JSONText {
-      [
-        "specimen": .string(specimen.name), "found": .boolean(isFound),
-        "invariant": .text(outcome.found?.invariant.name),
-        "declared": .strings(specimen.breaks.map(\.name)),
-        "shown": .strings(outcome.shown.map(\.name)),
-        "executions": .count(outcome.executions), "steps": .count(outcome.steps),
-        "cpuSeconds": .seconds(seconds),
-      ]
     }
   }
 
-  var rows: [Row] = []
-
-  var isComplete: Bool { rows.allSatisfy(\.isFound) }
-
-  /// A line for each rule: in how many protocols it was found, by what, and how soon.
-  var markdown: [String] {
-    ["| bug | rule broken | found | by | programs, median | most |"]
-      + ["|---|---|---|---|---|---|"]
-      + Rule.allCases.compactMap { rule in
-        let all = rows.filter { $0.specimen.rule == rule }
-        guard !all.isEmpty else { return nil }
-        let found = all.filter(\.isFound)
-        let invariants = Invariant.allCases.filter { invariant in
-          found.contains { $0.outcome.found?.invariant == invariant }
-        }
-        let programs = found.map(\.outcome.executions).sorted()
-        let median = programs.isEmpty ? "" : "\(programs[programs.count / 2])"
-        return "| \(rule.info.bug) | `\(rule.name)` | \(found.count) of \(all.count) | "
-          + "\(invariants.map(\.name).joined(separator: ", ")) | \(median) | "
-          + "\(programs.last.map(String.init) ?? "") |"
-      }
+  private struct Made: Sendable {
+    var record: KillFile.Record
+    var undeclared: Finding?
   }
 
-  /// The last lines: how many were found, and what nobody needed.
-  var summary: [String] {
-    guard !rows.isEmpty else { return [] }
-    let steps = rows.filter(\.isFound).map(\.outcome.steps).sorted()
-    let median = steps.isEmpty ? 0 : steps[steps.count / 2]
-    let used = rows.compactMap(\.outcome.found?.invariant)
-    let idle = Invariant.allCases.filter { !used.contains($0) }.map(\.name)
-    return [
-      "\(steps.count) of \(rows.count) specimens found, after \(median) steps in the median",
-      "no specimen was found by \(idle.joined(separator: ", "))",
-    ]
+  private var all: [Run]
+  private let seeds: ClosedRange<UInt64>
+  var executions = Int.max
+  var seconds = Double.infinity
+
+  init(_ specimens: [Specimen], seeds: ClosedRange<UInt64>) {
+    self.seeds = seeds
+    all = specimens.flatMap { specimen in
+      seeds.map { Run(subject: .specimen(specimen), seed: $0) }
+    }
+  }
+
+  /// Every protocol obeying every rule comes behind the specimens.
+  mutating func addRepaired() {
+    all += Protocol.all.flatMap { base in seeds.map { Run(subject: .repaired(base), seed: $0) } }
+  }
+
+  /// Makes the runs that a file lacks, and tells of all in order, until somebody asks to end.
+  func make(
+    in file: inout KillFile, on workers: Int, isQuiet: Bool,
+    tell: (KillMatrix.Kill, Finding?) throws -> Void
+  ) throws {
+    let (all, executions, seconds) = (all, executions, seconds)
+    let kept = all.map { run -> KillFile.Record? in
+      guard let record = file.records[run.key] else { return nil }
+      let (left, leftSeconds) = (executions - record.executions, seconds - record.cpuSeconds)
+      let isDone =
+        record.invariant != nil ? left >= 0 && leftSeconds >= 0 : left <= 0 || leftSeconds <= 0
+      return isDone ? record : nil
+    }
+    var progress = Progress(isQuiet: isQuiet)
+    defer { progress.clear() }
+    try Threads.run(all.count, on: min(workers, all.count)) { position -> Made? in
+      if let record = kept[position] { return Made(record: record, undeclared: nil) }
+      let clock = Stopwatch(ofThread: true)
+      var test = all[position].test
+      let outcome = test.run(executions: executions) {
+        Interruption.status == nil && clock.cpuSeconds < seconds
+      }
+      guard Interruption.status == nil else { return nil }
+      return Made(
+        record: KillFile.Record(outcome, cpuSeconds: clock.cpuSeconds),
+        undeclared: outcome.undeclared)
+    } deliver: { position, made in
+      guard let made else { return false }
+      let run = all[position]
+      // What is wrong with a correct protocol is to be seen each time.
+      let isWrong = run.subject.specimen == nil && made.undeclared != nil
+      if kept[position] == nil, !isWrong { try file.add(made.record, run.key) }
+      progress.clear()
+      try tell(KillMatrix.Kill(run.subject, run.seed, made.record), made.undeclared)
+      progress.show("\(position + 1) of \(all.count) runs")
+      return true
+    }
   }
 }

@@ -50,6 +50,32 @@ struct SelfTestCommandTests {
     #expect(rows.last?.hasPrefix("| M-MAPPED | `scansUnmappedFiles` | 1 of 1 | I27 |") == true)
   }
 
+  @Test("Several seeds are several runs; what was kept is not run again, and more are added")
+  func kept() throws {
+    let scratch = try Scratch()
+    let file = scratch.path("kills.csv")
+    let command = ["selftest", "--specimen", "M-MAPPED@v6.1", "--csv", file]
+    let (_, first) = try objects(command + ["--seed", "3", "--seeds", "2"])
+    #expect(first.map { $0["seed"] as? Int } == [3, 4])
+    let before = try String(contentsOfFile: file, encoding: .utf8)
+    let (status, again) = try objects(command + ["--seed", "2", "--seeds", "3", "--workers", "2"])
+    #expect(status == 0)
+    #expect(again.map { $0["seed"] as? Int } == [2, 3, 4])
+    let costs = again.dropFirst().map { $0["executions"] as? Int }
+    #expect(costs == first.map { $0["executions"] as? Int })
+    let after = try String(contentsOfFile: file, encoding: .utf8)
+    #expect(after.hasPrefix(before))
+    #expect(after.split(separator: "\n").count == 4)
+    // With fewer programs than it took it is a miss, which a file cannot turn into a find.
+    let most = again.compactMap { $0["executions"] as? Int }.max() ?? 0
+    #expect(
+      try objects(command + ["--seed", "2", "--seeds", "3", "--executions", "\(most - 1)"]).0 == 1)
+    try "a,b\n".write(toFile: file, atomically: false, encoding: .utf8)
+    let damaged = try Invoked.pagefuzz(command)
+    #expect(damaged.status == 65)
+    #expect(damaged.errors.contains("kills.csv:1") && damaged.errors.contains("--csv"))
+  }
+
   @Test("v6.15 lets a punch wait for who holds an unmapped page, and counts mappings")
   func eras() throws {
     let (status, lines) = try objects([

@@ -98,17 +98,18 @@ enum HandleFault: Body {
   }
 
   private static func waitForMigration(_ step: Step, _ m: inout Machine) -> Transition<Step> {
-    // A folio on its way is locked by its first page.
-    let (mm, pfn) = (m.frame.mm, m.owner(of: m.frame.pte.pfn))
-    let pte = m.mms[mm].vmas[m.frame.mapping].ptes[m.frame.page]
+    let pte = m.mms[m.frame.mm].vmas[m.frame.mapping].ptes[m.frame.page]
     m.value = .ok
+    // The entry is looked at under the page-table lock each time.  The page is not held: once the
+    // entry has changed it may be gone, and who was woken does not look at it.
+    guard step == .putMigrating || pte == m.frame.pte || m.frame.count == 1 else {
+      if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+      return .finish
+    }
+    // A folio on its way is locked by its first page.
+    let pfn = m.owner(of: m.frame.pte.pfn)
     switch step {
     case .waitForMigration:
-      // The entry is looked at under the page-table lock each time; the page is not held.
-      guard pte == m.frame.pte || m.frame.count == 1 else {
-        if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
-        return .finish
-      }
       if m.frame.count == 0 && !m.obeys(.waitsWithoutReference) {
         m.getPage(pfn)
         m.holdBriefly(.faultPage, of: pfn)
