@@ -142,7 +142,8 @@ package struct Finding: Sendable {
       blame.kind == .foreign ? ", held by \(blame.holder.name)" : ", \(blame.name)"
     }
     return "Violated in step \(violation.stepNumber) by \(cpu), \(name)"
-      + ", \(violation.subject.words)\(blame ?? "")."
+      + ", \(violation.subject.words)\(blame ?? "")"
+      + (violation.race.map { "; \($0.words)" } ?? "") + "."
   }
 }
 

@@ -97,6 +97,7 @@ struct Plan: Sendable {
     if variant.base.design.domains.contains(.reflink) && boot.files > 0 && random.oneIn(2) {
       boot.reflink = 1
     }
+    if search.watchesRaces { boot.races = 1 }
     start = .boot(variant.rules, boot)
     guard let mechanism = search.mechanism(&random), let found = pool.next(target, &random) else {
       return

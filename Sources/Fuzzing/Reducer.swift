@@ -146,7 +146,7 @@ package struct Cost: Comparable, Sendable {
     let boot = program.boot
     let bootSize =
       Int(boot.files) + Int(boot.filePages) + Int(boot.devicePages) + Int(boot.devices)
-      + Int(boot.tableEntries) - Int(Boot().tableEntries) + Int(boot.reflink)
+      + Int(boot.tableEntries) - Int(Boot().tableEntries) + Int(boot.reflink) + Int(boot.races)
     parts = [
       program.callCount, program.preemptionCount, instructions.count,
       program.variant.repaired.members.count + program.variant.broken.members.count, cpus,

@@ -2,7 +2,8 @@
 
 /// How a campaign searches: who schedules, and what it does beyond drawing programs at random.
 ///
-/// Its name is `full`, `random` (no mechanism), or that of a scheduler that all programs use
+/// Its name is `full`, `random` (no mechanism), `races` (as that, and every program watches for data
+/// races), or that of a scheduler that all programs use
 /// (without mechanism), followed by the mechanisms it is without: `full-continue`.
 package struct Search: Equatable, Sendable {
   /// What a campaign may do to meet more than chance would.
@@ -31,8 +32,12 @@ package struct Search: Equatable, Sendable {
   package static let full = Search(nil, Mechanism.allCases, "full")
   /// Programs drawn at random, whose schedulers take turns.
   package static let random = Search(nil, [], "random")
+  /// Those, with every word watched for data races.  Who went on from a state would not know what
+  /// ordered the accesses before it.
+  package static let races = Search(nil, [], "races")
   /// Names without anything left out.
-  package static let names = ["full", "random"] + Campaign.ScheduleKind.allCases.map(\.rawValue)
+  package static let names =
+    ["full", "random", "races"] + Campaign.ScheduleKind.allCases.map(\.rawValue)
 
   /// The search of a name; nil where there is none.
   package init?(named name: String) {
@@ -42,6 +47,7 @@ package struct Search: Equatable, Sendable {
     switch (first, Campaign.ScheduleKind(rawValue: first)) {
     case ("full", _): base = .full
     case ("random", _): base = .random
+    case ("races", _): base = .races
     case (_, let schedule?): base = Search(schedule, [], first)
     default: return nil
     }
@@ -55,6 +61,9 @@ package struct Search: Equatable, Sendable {
   ) {
     (self.schedule, self.mechanisms, self.name) = (schedule, mechanisms, name)
   }
+
+  /// Its programs watch for data races.
+  var watchesRaces: Bool { name == Self.races.name }
 
   /// It draws every program from nothing.
   package var isBlind: Bool { mechanisms.isEmpty }

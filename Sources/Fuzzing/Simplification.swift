@@ -54,6 +54,16 @@ extension Reducer {
 
   private mutating func shrinkBoot() {
     if boot(Boot()) { return }
+    if program.boot.races != 0 {
+      // What shows without is the plainer program; a data race never does.
+      var boot = program.boot
+      boot.races = 0
+      if !self.boot(boot) {
+        boot = Boot()
+        boot.races = 1
+        if self.boot(boot) { return }
+      }
+    }
     for files in 0..<program.boot.files {
       var boot = program.boot
       boot.files = files

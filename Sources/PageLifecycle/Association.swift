@@ -14,8 +14,14 @@ extension Machine {
     touch(pfn)
   }
 
+  /// Every plain word of a page is written: it begins or ends.
+  mutating func notePlainWrites(_ pfn: PFN) {
+    for word in PageWord.allCases { note(.write(pfn, word)) }
+  }
+
   /// `memunmap_pages()` takes the struct page away.
   mutating func removeDevicePage(_ pfn: PFN) {
+    note(.everyone)
     pages[pfn].exists = false
     hide(pfn)
     touch(pfn)
@@ -26,6 +32,7 @@ extension Machine {
     noteUse(of: pfn)
     // Who has it may have got it through a file that shared the block and does no more.
     let wasLeft = hasReflink && pages[pfn].mapping == .none
+    note(.write(pfn, .mapping))
     pages[pfn].mapping = Mapping(file)
     pages[pfn].index = index
     touch(pfn)
@@ -39,6 +46,7 @@ extension Machine {
     noteUse(of: pfn)
     touch(pfn)
     let wasShared = isShared(pfn)
+    noteShare(pfn, isShared: wasShared)
     if wasShared && obeys(.keepsShareUntilLast) && pages[pfn].share > 1 {
       pages[pfn].share -= 1
       return
@@ -51,9 +59,13 @@ extension Machine {
     emit(.mappingChanged(pfn, wasFolio: pages[pfn].isHead))
   }
 
-  /// `dax_associate_entry()` of a page of a shared extent.
-  mutating func associateShared(_ pfn: PFN, with file: FileID, at index: PageIndex) {
+  /// `dax_associate_entry()` of a page of a shared extent; where the count is read here and stored
+  /// by another step, what that is to store.
+  mutating func associateShared(
+    _ pfn: PFN, with file: FileID, at index: PageIndex
+  ) -> UInt8? {
     noteUse(of: pfn)
+    noteShare(pfn, isShared: true)
     touch(pfn)
     touch(file)
     if !isShared(pfn) {
@@ -61,12 +73,31 @@ extension Machine {
       guard rules.tagsSharedPages || hasOwner else {
         pages[pfn].mapping = Mapping(file)
         pages[pfn].index = index
-        return
+        return nil
       }
       pages[pfn].mapping = rules.tagsSharedPages ? .shared : .none
       pages[pfn].share = hasOwner && obeys(.countsPreviousOwner) ? 1 : 0
     }
+    guard obeys(.countsSharesAtomically) else { return pages[pfn].share + 1 }
     pages[pfn].share += 1
+    return nil
+  }
+
+  /// The second half of `page->share++`.
+  mutating func storeShare(_ pfn: PFN, _ share: UInt8) {
+    noteUse(of: pfn)
+    note(.write(pfn, .mapping))
+    pages[pfn].share = share
+    touch(pfn)
+  }
+
+  /// Each file has a lock of its own: what tells of all of them is atomic, or a plain write.
+  private mutating func noteShare(_ pfn: PFN, isShared: Bool) {
+    if isShared && obeys(.countsSharesAtomically) {
+      noteAtomic(.page(pfn))
+    } else {
+      note(.write(pfn, .mapping))
+    }
   }
 
   /// `dax_folio_is_shared()`.
@@ -104,6 +135,7 @@ extension Machine {
       let tail = PFN(head.position + offset)
       pages[tail].word1 = .pgmap
       pages[tail].head = .none
+      note(.write(tail, .mapping))
       pages[tail].mapping = .none
       pages[tail].refcount = rules.idleCount
       touch(tail)
@@ -112,12 +144,14 @@ extension Machine {
 
   /// `alloc_pages()`: one page with one reference, or none.
   mutating func allocateRAM() -> PFN {
+    noteAtomic(.ram)
     guard let pfn = freeRAM.first else { return .none }
     freeRAM.remove(pfn)
     show(pfn)
     pages[pfn] = Page()
     pages[pfn].exists = true
     pages[pfn].type = .system
+    notePlainWrites(pfn)
     pages[pfn].refcount = 1
     memory[pfn] = 0
     touch(pfn)
@@ -126,6 +160,8 @@ extension Machine {
 
   /// `free_unref_page()`: back to the allocator, every word cleared.
   mutating func freeRAMPage(_ pfn: PFN) {
+    notePlainWrites(pfn)
+    noteAtomic(.ram)
     pages[pfn] = Page()
     pages[pfn].exists = true
     pages[pfn].type = .system
@@ -138,6 +174,7 @@ extension Machine {
   /// `folio_add_new_anon_rmap()` names the owner of a fresh copy; `folio_add_lru_vma()` and the
   /// charge come with it.
   mutating func becomeAnonymous(_ pfn: PFN) {
+    note(.write(pfn, .mapping))
     pages[pfn].mapping = .anon
     pages[pfn].flags.formUnion([.anonExclusive, .charged])
     if pages[pfn].type == .system { pages[pfn].flags.insert(.lru) }
@@ -147,6 +184,7 @@ extension Machine {
   /// `zone_device_page_init()` and the free path clear what the last user left.
   mutating func clearIdentity(_ pfn: PFN) {
     noteUse(of: pfn)
+    note(.write(pfn, .mapping))
     pages[pfn].mapping = .none
     pages[pfn].index = PageIndex(0)
     pages[pfn].flags.subtract([.anonExclusive, .charged])
@@ -156,6 +194,7 @@ extension Machine {
   /// The free list runs through `zone_device_data`.
   mutating func link(_ pfn: PFN, to next: PFN) {
     noteUse(of: pfn)
+    note(.write(pfn, .zoneDeviceData))
     pages[pfn].zoneDeviceData = next
     touch(pfn)
   }
@@ -163,6 +202,7 @@ extension Machine {
   /// `folio_trylock()`.
   mutating func tryLockPage(_ pfn: PFN) -> Bool {
     noteUse(of: pfn)
+    noteAtomic(.page(pfn))
     guard !pages[pfn].flags.contains(.locked) else { return false }
     pages[pfn].flags.insert(.locked)
     touch(pfn)
@@ -172,6 +212,7 @@ extension Machine {
   /// `folio_unlock()`; whoever waits becomes runnable.
   mutating func unlockPage(_ pfn: PFN) {
     noteUse(of: pfn)
+    noteAtomic(.page(pfn))
     pages[pfn].flags.remove(.locked)
     touch(pfn)
     emit(.unlocked(pfn))
@@ -195,6 +236,8 @@ extension Machine {
   /// `folio_migrate_mapping()` and `folio_migrate_flags()`: the identity of one page goes over to
   /// another, the charge too.
   mutating func moveIdentity(from source: PFN, to destination: PFN) {
+    note(.read(source, .mapping))
+    note(.write(destination, .mapping))
     pages[destination].mapping = pages[source].mapping
     pages[destination].index = pages[source].index
     pages[destination].flags.insert(.charged)

@@ -4,6 +4,10 @@ extension Machine {
   /// memremap_pages() has run, the files of `boot` exist and are mapped into mm0.
   mutating func initialize(_ boot: Boot) {
     iommu.entriesPerTable = boot.tableEntries
+    defer {
+      accesses.clear()
+      accesses.isKept = boot.races > 0
+    }
     for offset in 0..<Limits.ramPages { freeRAMPage(PFN(Limits.devicePages + offset)) }
     if rules.domains.contains(.memory) { mms[MMID(0)].isAlive = true }
     if rules.domains.contains(.fsdax) { initializeDevices(boot) }
@@ -59,6 +63,7 @@ extension Machine {
 extension Machine {
   /// Hands out a block: the one it was told to if that is free, else the lowest.
   mutating func allocateBlock() -> PFN {
+    noteAtomic(.blocks)
     var choice = freeBlocks.first ?? .none
     if blockChoiceCount > 0 {
       let told = blockChoices[0]
@@ -74,6 +79,7 @@ extension Machine {
 
   /// The first of an aligned run of free blocks, taken whole; none if there is no such run.
   mutating func allocateAlignedBlocks() -> PFN {
+    noteAtomic(.blocks)
     for start in stride(from: 0, to: Limits.devicePages, by: Limits.pagesPerPMD) {
       let run = UInt64(1 << Limits.pagesPerPMD - 1) << UInt64(start)
       guard freeBlocks.rawValue & run == run else { continue }
@@ -81,6 +87,37 @@ extension Machine {
       return PFN(start)
     }
     return .none
+  }
+
+  /// `ext4_iomap_alloc()`: the page has a written block afterwards, zeroed if it is new.
+  mutating func allocateForWrite(_ file: FileID, _ index: PageIndex, pmd: Bool) -> Bool {
+    let first = File.firstOfPMD(index)
+    let isUntouched = (0..<Limits.pagesPerPMD).allSatisfy { files[file].blocks[first + $0].isHole }
+    if pmd && isUntouched {
+      let run = allocateAlignedBlocks()
+      if !run.isNone {
+        for offset in 0..<Limits.pagesPerPMD {
+          let pfn = PFN(run.position + offset)
+          files[file].blocks[first + offset] = Block(pfn: pfn)
+          memory[pfn] = 0
+        }
+        return true
+      }
+    }
+    if files[file].blocks[index].isHole {
+      let pfn = allocateBlock()
+      guard !pfn.isNone else { return false }
+      files[file].blocks[index] = Block(pfn: pfn, isUnwritten: true)
+    }
+    initializeBlock(file, index)
+    return true
+  }
+
+  /// An unwritten block becomes data that reads as zeroes: `ext4_zeroout_es()`.
+  mutating func initializeBlock(_ file: FileID, _ index: PageIndex) {
+    guard files[file].blocks[index].isUnwritten else { return }
+    files[file].blocks[index].isUnwritten = false
+    memory[files[file].blocks[index].pfn] = 0
   }
 
   mutating func chooseBlock(_ pfn: PFN) {
@@ -95,6 +132,7 @@ extension Machine {
     guard !pfn.isNone else { return }
     let isLast = !sharesBlock(file, index)
     files[file].blocks[index] = .hole
+    noteAtomic(.blocks)
     guard isLast else { return }
     freeBlocks.insert(pfn)
     emit(.blockFreed(pfn, file, index))

@@ -22,6 +22,7 @@ extension Machine {
   @inline(__always)
   mutating func getPage(_ pfn: PFN, _ references: Int32 = 1) {
     noteUse(of: pfn)
+    noteAtomic(.page(pfn))
     pages[pfn].refcount += references
     touch(pfn)
   }
@@ -30,6 +31,7 @@ extension Machine {
   @inline(__always)
   mutating func tryGetPage(_ pfn: PFN, _ references: Int32 = 1) -> Bool {
     noteUse(of: pfn)
+    noteAtomic(.page(pfn))
     guard pages[pfn].refcount > 0 else { return false }
     pages[pfn].refcount += references
     touch(pfn)
@@ -39,6 +41,7 @@ extension Machine {
   /// `folio_ref_inc()` under the entry lock: the one place where zero may become one.
   mutating func getForFault(_ pfn: PFN) {
     noteUse(of: pfn)
+    noteAtomic(.page(pfn))
     pages[pfn].refcount += 1
     touch(pfn)
   }
@@ -50,6 +53,7 @@ extension Machine {
   @inline(__always)
   mutating func putPage(_ pfn: PFN, _ references: Int32) -> PutResult {
     noteUse(of: pfn)
+    noteAtomic(.page(pfn))
     pages[pfn].refcount -= references
     touch(pfn)
     switch pages[pfn].type {
@@ -72,6 +76,7 @@ extension Machine {
   @inline(__always)
   mutating func addPincount(_ pfn: PFN, _ pins: Int32) {
     guard pages[pfn].isHead else { return }
+    noteAtomic(.page(pfn))
     pages[pfn].pincount += pins
     touch(pfn)
   }
@@ -137,6 +142,7 @@ extension Machine {
   /// `set_page_count()`: a plain store, legal where nobody else can see the page.
   mutating func storeCount(_ pfn: PFN, _ count: Int32) {
     noteUse(of: pfn)
+    note(.write(pfn, .refcount))
     pages[pfn].refcount = count
     touch(pfn)
   }
@@ -144,6 +150,7 @@ extension Machine {
   /// `folio_add_file_rmap_pte()` and its anonymous and PMD sisters.
   mutating func addRmap(_ pfn: PFN) {
     guard countsMappings(of: pfn) else { return }
+    noteAtomic(.page(pfn))
     pages[pfn].mapcount += 1
     touch(pfn)
   }
@@ -152,6 +159,7 @@ extension Machine {
   mutating func removeRmap(_ pfn: PFN) {
     guard countsMappings(of: pfn) else { return }
     noteUse(of: pfn)
+    noteAtomic(.page(pfn))
     pages[pfn].mapcount -= 1
     touch(pfn)
   }
@@ -164,6 +172,7 @@ extension Machine {
     case .devicePrivate, .migration: mms[mm].residentAnonPages += pages
     case .page:
       noteUse(of: pte.pfn)
+      note(.read(pte.pfn, .mapping))
       if self.pages[pte.pfn].mapping == .anon {
         mms[mm].residentAnonPages += pages
       } else if countsMappings(of: pte.pfn) {

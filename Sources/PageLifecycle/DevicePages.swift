@@ -54,12 +54,14 @@ extension Machine {
   }
 
   mutating func putPageReferences(_ pagemap: PagemapID, _ count: Int32) {
+    noteAtomic(.pagemap(pagemap))
     pagemaps[pagemap].references -= count
     pagemaps[pagemap].inUse -= count
   }
 
   /// `percpu_ref_tryget_many()` for pages that are about to be used; false where the pgmap dies.
   mutating func tryGetPageReferences(_ pagemap: PagemapID, _ count: Int32) -> Bool {
+    noteAtomic(.pagemap(pagemap))
     guard pagemaps[pagemap].state == .live else { return false }
     pagemaps[pagemap].references += count
     pagemaps[pagemap].inUse += count
@@ -68,6 +70,7 @@ extension Machine {
 
   /// The reference of one page of the pgmap that `memremap_pages()` took.
   mutating func putBaseReference(_ pagemap: PagemapID) {
+    noteAtomic(.pagemap(pagemap))
     pagemaps[pagemap].references -= 1
     pagemaps[pagemap].own -= 1
   }

@@ -19,7 +19,7 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
   case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
   case I61 = 61
   case I62 = 62, I63 = 63, I64 = 64
-  case I65 = 65
+  case I65 = 65, I66 = 66
 
   /// The sentence that must hold, and where it comes from.
   package var words: (statement: String, source: String) {
@@ -227,6 +227,12 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
       (
         "Locks are taken in one order, and of two of a kind the lower first.",
         "`mm/filemap.c`, `mm/rmap.c`: lock ordering; `lockdep`"
+      )
+    case .I66:
+      (
+        "Of two plain accesses of a page's word on two CPUs, one a write, something orders one "
+          + "behind the other.",
+        "`tools/memory-model`, KCSAN; looked at with `boot races=1` only"
       )
     }
   }

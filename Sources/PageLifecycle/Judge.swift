@@ -73,9 +73,15 @@ extension Machine {
     }
   }
 
-  mutating func report(_ invariant: Invariant, _ subject: Subject, _ blame: Blame?) {
+  /// Judges what the last step, together with an earlier one of another CPU, did to a word.
+  mutating func judge(_ race: DataRace) { report(.I66, .page(race.pfn), nil, race) }
+
+  mutating func report(
+    _ invariant: Invariant, _ subject: Subject, _ blame: Blame?, _ race: DataRace? = nil
+  ) {
     guard !rules.exempt.contains(invariant) else { return }
     var violation = Violation(invariant: invariant, subject: subject, blame: blame)
+    violation.race = race
     if case .page(let pfn) = subject { violation.type = pages[pfn].type }
     violation.cpu = current
     (violation.procedure, violation.step) = (executed.procedure, executed.step)

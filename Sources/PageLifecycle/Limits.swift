@@ -63,6 +63,8 @@ package enum Limits {
   package static let retries = 8
   /// Atomic steps of one run; then it ends where it is, and says so.
   package static let steps = 1_000_000
+  /// Accesses kept of one step for whoever looks for data races; more are left out.
+  static let accesses = 32
   /// Block numbers the allocator can be told to hand out next; more are ignored.
   package static let blockChoices = 8
 
@@ -75,6 +77,7 @@ package enum Limits {
     ("handlePages", handlePages), ("pagesPerPMD", pagesPerPMD),
     ("times", times), ("stackDepth", stackDepth), ("queuedCalls", queuedCalls),
     ("violations", violations), ("retries", retries), ("steps", steps),
-    ("blockChoices", blockChoices), ("tableSlots", tableSlots), ("tableEntries", tableEntries),
+    ("accesses", accesses), ("blockChoices", blockChoices), ("tableSlots", tableSlots),
+    ("tableEntries", tableEntries),
   ]
 }

@@ -127,6 +127,7 @@ extension Machine {
     } else {
       self[lock: lock].writer = current.rawValue + 1
     }
+    note(.acquire(.lock(lock)))
     cpus[current].locks |= 1 &<< lock.place
     if lock.isSpinlock { cpus[current].spinlocks += 1 }
     return true
@@ -161,6 +162,7 @@ extension Machine {
       precondition(self[lock: lock].writer == current.rawValue + 1, "released a lock not held")
       self[lock: lock].writer = 0
     }
+    note(.release(.lock(lock)))
     cpus[current].locks &= ~(1 &<< lock.place)
     guard lock.isSpinlock else { return }
     cpus[current].spinlocks -= 1
@@ -205,6 +207,7 @@ extension Machine {
 
   /// `finish_wait()`: the running CPU waits for nothing any more.
   mutating func leaveQueue() {
+    if cpus[current].wait.kind != .lock { note(.everyone) }
     cpus[current].wait = .none
     waiting.remove(current)
   }

@@ -15,6 +15,8 @@ package struct Boot: Equatable, Hashable, Sendable {
   package var devices: UInt8 = 0
   /// 1: the file system lets files share blocks, as xfs made with reflink=1 does.
   package var reflink: UInt8 = 0
+  /// 1: plain accesses of a page's words that nothing orders are violations, as KCSAN reports them.
+  package var races: UInt8 = 0
   package init() {}
   package init(files: UInt8, filePages: UInt8, devicePages: UInt8, devices: UInt8 = 0) {
     (self.files, self.filePages, self.devicePages) = (files, filePages, devicePages)
@@ -145,6 +147,8 @@ package struct Machine: Sendable {
   var events = InlineArray<8, Event>(repeating: .callEnded)
   var eventCount = 0
   package var verdict = Verdict()
+  /// What the step being executed did, for whoever looks for data races.
+  var accesses = AccessLog()
   #if PAGEFUZZ_POISON
     /// A step is being executed: what it must not look at is poisoned.
     var isPoisoned = false

@@ -6,6 +6,7 @@ extension Machine {
   /// `alloc_pages()`: the lowest aligned block, one reference on its first page; none if there is
   /// no such block.
   mutating func allocateBlock(of count: Int, compound: Bool) -> PFN {
+    noteAtomic(.ram)
     let end = Limits.devicePages + Limits.ramPages
     for start in stride(from: Limits.devicePages, to: end, by: count) {
       let block = UInt64(1 << count - 1) << UInt64(start)
@@ -14,6 +15,8 @@ extension Machine {
       for position in start..<start + count { prepareNewPage(PFN(position)) }
       storeCount(PFN(start), 1)
       if compound && count > 1 { makeCompound(PFN(start), count) }
+      // Whoever is handed the page is handed it after this.
+      note(.release(.page(PFN(start))))
       return PFN(start)
     }
     return .none
@@ -22,6 +25,7 @@ extension Machine {
   /// `prep_new_page()`: every word is cleared.
   private mutating func prepareNewPage(_ pfn: PFN) {
     show(pfn)
+    notePlainWrites(pfn)
     pages[pfn] = Page()
     pages[pfn].exists = true
     pages[pfn].type = .system

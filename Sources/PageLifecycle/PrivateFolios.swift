@@ -51,12 +51,14 @@ extension Machine {
   /// `folio_ref_add()`, `folio_add_anon_rmap_ptes()` and `folio_remove_rmap_pmd()`: as many
   /// mappings as pages, where there was one.
   mutating func addRmapOfParts(_ head: PFN) {
+    noteAtomic(.page(head))
     pages[head].mapcount += Int32(Limits.pagesPerPMD - 1)
     touch(head)
   }
 
   /// `percpu_ref_tryget_many()`, `percpu_ref_put_many()`.
   mutating func changeReferences(of pagemap: PagemapID, by references: Int32) {
+    noteAtomic(.pagemap(pagemap))
     pagemaps[pagemap].references += references
   }
 

@@ -110,6 +110,7 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case keepsShareUntilLast
   case freesOnlyIdleBlocks
   case locksInodesInOrder
+  case countsSharesAtomically
 }
 
 package struct RuleInfo: Sendable {

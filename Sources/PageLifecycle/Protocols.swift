@@ -117,6 +117,7 @@ extension Protocol {
     KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 7.2"),
     KnownBug(.putsPagemapOfRefused, "6220694c52a5"),
     KnownBug(.freesOnlyIdleBlocks, "found by pagefuzz, in no recording"),
+    KnownBug(.countsSharesAtomically, "found by pagefuzz, in no recording"),
     KnownBug(.reclaimsIdleInodes, "an accepted risk: dax_break_layout_final() of any eviction"),
     KnownBug(.resetsCountOfRefused, "fixed after v6.19, together with 6220694c52a5"),
   ]
@@ -181,6 +182,7 @@ extension Protocol {
   private static let bugsSinceV6_2 = [
     KnownBug(.putsPagemapOfRefused, "6220694c52a5; the same lines since v6.2"),
     KnownBug(.freesOnlyIdleBlocks, "found by pagefuzz, in no recording"),
+    KnownBug(.countsSharesAtomically, "found by pagefuzz, in no recording"),
   ]
 
   static let eraEBugs = [

@@ -41,6 +41,12 @@ extension Rule {
         "M-INODEORDER", "of two files that are to share a block the lower is locked first",
         [.I65, .I56], "`lock_two_nondirectories()`, `xfs_ilock_two_inodes()`"
       )
+    case .countsSharesAtomically:
+      (
+        "M-SHARELOST",
+        "how many entries share a page changes at once, for each file has a lock of its own",
+        [.I26, .I66], "found by pagefuzz; `page->share++` and `--page->share`"
+      )
     default: infoOfFolios
     }
   }
@@ -52,7 +58,8 @@ extension Rule {
     case .putsPagemapOfRefused: hasPools
     case .resetsCountOfRefused: hasPools && design.poolCount == 0
     case .reclaimsIdleInodes: design.domains.isSuperset(of: .kernel)
-    case .countsPreviousOwner, .keepsShareUntilLast, .freesOnlyIdleBlocks, .locksInodesInOrder:
+    case .countsPreviousOwner, .keepsShareUntilLast, .freesOnlyIdleBlocks, .locksInodesInOrder,
+      .countsSharesAtomically:
       design.domains.contains(.reflink)
     default: nil
     }

@@ -70,12 +70,15 @@ package struct Run: Sendable {
   private var queue = InlineArray<16, Queued>(repeating: Queued())
   private var queued = 0
   private var cursor = 0
+  /// Who is ordered behind whom, where the machine keeps what is needed to know.
+  private var races: DataRaces?
 
   /// The CPU that runs the staged end.
   package static let janitor = CPUID(Limits.cpus)
 
   package init(_ machine: Machine, calls: Int = 0) {
     self.machine = machine
+    races = machine.accesses.isKept ? DataRaces() : nil
     results = [Int16](repeating: Self.unfinished, count: calls)
   }
 
@@ -94,6 +97,7 @@ package struct Run: Sendable {
   private mutating func restart(calls: Int) {
     (stage, steps, endSteps, blockedSteps) = (.lines, 0, 0, 0)
     (queued, cursor) = (0, 0)
+    races = machine.accesses.isKept ? DataRaces() : nil
     (missedStop, didQueue, isRunning) = (false, false, false)
     if results.count == calls {
       for index in results.indices { results[index] = Self.unfinished }
@@ -181,6 +185,7 @@ package struct Run: Sendable {
     }
     if let until, reaches(until) { return stopRunning() }
     let progress = machine.step(cpu)
+    if let race = races?.observe(&machine) { machine.judge(race) }
     if stage == .lines { steps += 1 } else { endSteps += 1 }
     switch progress {
     case .advanced: return true

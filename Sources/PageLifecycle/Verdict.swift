@@ -28,6 +28,8 @@ package struct Violation: Equatable, Sendable {
   package var step: UInt8 = 0
   /// Atomic steps executed before, lines and staged end together.
   package var stepNumber = 0
+  /// Of a data race, the access that came first.
+  package var race: DataRace?
 }
 
 /// The violations of one run.

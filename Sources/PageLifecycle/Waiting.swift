@@ -113,6 +113,7 @@ extension Machine {
   /// `get_dev_pagemap()`: `percpu_ref_tryget_live()` on the pgmap.
   mutating func lookUpPagemap(_ id: PagemapID = .pmem0) -> Bool {
     if pagemaps[id].hasExited && pagemaps[id].state != .gone { emit(.pagemapLookedUpAfterExit) }
+    noteAtomic(.pagemap(id))
     guard pagemaps[id].state == .live else { return false }
     pagemaps[id].references += 1
     pagemaps[id].lookups += 1
@@ -134,6 +135,7 @@ extension Machine {
 
   /// `put_dev_pagemap()`.
   mutating func putPagemap(_ id: PagemapID = .pmem0) {
+    noteAtomic(.pagemap(id))
     pagemaps[id].references -= 1
     pagemaps[id].lookups -= 1
     cpus[current].lookups -= 1
@@ -146,6 +148,7 @@ extension Machine {
       return false
     }
     if cpus[current].wait.kind != .none { leaveQueue() }
+    note(.everyone)
     return true
   }
 

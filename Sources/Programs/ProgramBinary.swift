@@ -12,7 +12,7 @@ package import PageLifecycle
 /// results and the expectation have no binary form.
 ///
 ///     header   protocol · 2 + repaired, files, filePages, devicePages, devices,
-///              tableEntries (2 bytes), reflink, count, rule ... repaired, count, rule ... broken
+///              tableEntries (2 bytes), reflink, races, count, rule ... repaired, count, rule ... broken
 ///     record   operation (0 resumes), cpu | 128 with a stop, [handle it yields],
 ///              operands in the order of the signature, [procedure, step, visit - 1 (2 bytes)]
 ///
@@ -59,6 +59,7 @@ package enum ProgramBinary {
     bytes.append(offset(program.boot.devices, standard.devices, devices))
     encode(wrapped(Int(program.boot.tableEntries) - Int(standard.tableEntries)), &bytes)
     bytes.append(program.boot.reflink)
+    bytes.append(program.boot.races)
     encode(program.variant.repaired, &bytes)
     encode(program.variant.broken, &bytes)
     bytes.append(UInt8(truncatingIfNeeded: program.variant.withdrawn >> 1))
@@ -82,6 +83,7 @@ package enum ProgramBinary {
     let offset = reader.wideNumber(below: Limits.tableEntries)
     boot.tableEntries = UInt16(1 + wrapped(Int(standard.tableEntries) - 1 + offset))
     boot.reflink = reader.number(from: standard.reflink, in: 0...1)
+    boot.races = reader.number(from: standard.races, in: 0...1)
     return boot
   }
 

@@ -10,7 +10,7 @@ import PageLifecycle
 /// decodes, but means something else, so those who import files look at the mark first.
 package enum ProgramBytes {
   /// The version of ``ProgramBinary``'s layout; names are marked apart from it.
-  private static let layout: UInt64 = 1
+  private static let layout: UInt64 = 2
   private static let textStart = Array("# pagefuzz program ".utf8)
 
   /// Mixed from the layout and every name that the binary form numbers.

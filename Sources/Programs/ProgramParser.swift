@@ -195,7 +195,7 @@ package struct ProgramParser {
   }
 
   private static let bootHint =
-    "files=, filePages=, devicePages=, devices=, tableEntries= or reflink="
+    "files=, filePages=, devicePages=, devices=, tableEntries=, reflink= or races="
 
   private mutating func readBoot(_ cursor: inout Cursor, _ word: Token) throws(ProgramError) {
     guard !hasBoot, let program, !program.lines.contains(where: { $0.statement != .remark }) else {
@@ -219,6 +219,7 @@ package struct ProgramParser {
       case "devicePages": limit = (1...Limits.devicePages, \.devicePages)
       case "devices": limit = (0...PagemapID.bootDevices, \.devices)
       case "reflink": limit = (0...1, \.reflink)
+      case "races": limit = (0...1, \.races)
       default:
         throw cursor.error(
           "'\(key.text)' is nothing to boot with", at: key.column,

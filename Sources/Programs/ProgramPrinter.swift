@@ -41,7 +41,8 @@ package enum ProgramPrinter {
             + (boot.devices == Boot().devices ? "" : " devices=\(boot.devices)")
             + (boot.tableEntries == Boot().tableEntries
               ? "" : " tableEntries=\(boot.tableEntries)")
-            + (boot.reflink == Boot().reflink ? "" : " reflink=\(boot.reflink)"),
+            + (boot.reflink == Boot().reflink ? "" : " reflink=\(boot.reflink)")
+            + (boot.races == Boot().races ? "" : " races=\(boot.races)"),
           program.bootComment))
     }
     lines += program.lines.map(text)

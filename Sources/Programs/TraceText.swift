@@ -137,6 +137,7 @@ package struct TraceText {
         }
       text += "; \(kind) '\(blame.holder.name)'"
     }
+    if let race = violation.race { text += "; \(race.words)" }
     return text
   }
 
@@ -147,5 +148,14 @@ package struct TraceText {
     case .task(let cpu): "The task on \(Spelling.cpuOrEnd(cpu))"
     case .pagemap: "The pgmap"
     }
+  }
+}
+
+extension DataRace {
+  /// The word, what is done to it, and by which step of whom else.
+  package var words: String {
+    let (second, first) = (writes.second ? "write" : "read", writes.first ? "write" : "read")
+    return "its \(second) of \(word.name) is not ordered behind the \(first) by "
+      + "\(Spelling.cpuOrEnd(cpu)) in \(StepName(procedure, step))"
   }
 }

@@ -43,6 +43,8 @@ struct DeathReport {
       return nil
     }
     if line.contains("leaked in") { return "leak" }
+    // The same race is one or the other, by which access the runtime saw last.
+    if ["data race", "Swift access race"].contains(where: line.contains) { return "data-race" }
     let words = parts[2].split(separator: " ").prefix { !$0.contains("/") && $0 != "in" }
     let word = words.joined(separator: "-").filter { $0.isLetter || $0 == "-" }
     if ["ILL", "TRAP"].contains(word) { return "trap" }

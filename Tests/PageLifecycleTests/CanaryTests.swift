@@ -290,6 +290,15 @@ extension Canary {
       _ = machine.acquire(.invalidate(file))
       _ = machine.acquire(.inode(file))
     },
+    Canary(invariant: .I66, note: "a mapping written on two CPUs") { machine in
+      machine.accesses.isKept = true
+      var races = DataRaces()
+      for cpu in [CPUID(0), CPUID(1)] {
+        machine.current = cpu
+        machine.note(.write(page, .mapping))
+        if let race = races.observe(&machine) { machine.judge(race) }
+      }
+    },
   ]
 
   /// What the staged end looks at.

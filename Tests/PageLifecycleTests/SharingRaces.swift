@@ -21,6 +21,16 @@ extension Race {
       calls: [["load(mm0, file0:0)"], ["load(mm0, file1:0)"]],
       rules: [.countsPreviousOwner]),
     Race(
+      name: "a load against a load of the other file, with a third entry",
+      boot: {
+        var boot = sharing(blocks: 1)
+        boot.filePages = 2
+        return boot
+      }(),
+      setup: shared + ["cpu0  reflink(file0:0, file1:1)", "cpu0  load(mm0, file1:1)"],
+      calls: [["load(mm0, file0:0)"], ["load(mm0, file1:0)"]],
+      rules: [.countsSharesAtomically]),
+    Race(
       name: "a load against a store to the other file",
       boot: sharing(blocks: 2), setup: shared,
       calls: [["load(mm0, file0:0)"], ["store(mm0, file1:0, 2)"]],

@@ -38,6 +38,8 @@ enum DaxFault: Body {
     case lockToUnlock, unlockEntry, unlockPages
     /// `filemap_invalidate_unlock_shared()`
     case unlockInvalidate
+    /// `page->share++` of two files at once
+    case storeShare
   }
 
   static func frame(
@@ -57,7 +59,8 @@ enum DaxFault: Body {
     case .zapZeroPMD, .lockToDowngrade, .downgradeEntry, .unlockDowngraded:
       return downgrade(step, &m)
     case .iomapBegin, .allocateCopy, .copyData, .zapZeroPage: return prepare(step, &m)
-    case .lockToInsert, .getPagemap, .associate, .getEntryPages, .storeEntry, .clearTag,
+    case .lockToInsert, .getPagemap, .associate, .getEntryPages, .storeEntry, .storeShare,
+      .clearTag,
       .wakeWaiters, .unlockInserted, .getPage:
       return insert(step, &m)
     case .lockPageTable, .checkPTE, .addRmap, .takeMapReference, .setPTE, .unlockPageTable,
@@ -278,6 +281,7 @@ enum DaxFault: Body {
         return .next(holdsEntry(entry, &m) ? .getEntryPages : .unlockInserted)
       }
       guard !m.frame.pfn.isNone else { return .next(.storeEntry) }
+      m.note(.acquire(.blocks))
       let first =
         entry.isPMD ? PFN(m.frame.pfn.position - (index.position - home.position)) : m.frame.pfn
       m.frame.pfn = first
@@ -290,6 +294,10 @@ enum DaxFault: Body {
         m.associate(first, with: file, at: home)
       }
       return .next(holdsEntry(entry, &m) ? .getEntryPages : .storeEntry)
+
+    case .storeShare:
+      m.storeShare(m.frame.pfn, m.frame.count)
+      return storeSharedEntry(&m)
 
     case .getEntryPages, .clearTag, .wakeWaiters: return hold(step, &m)
 
@@ -331,8 +339,17 @@ enum DaxFault: Body {
     }
     m.frame.pfn = m.files[file].blocks[index].pfn
     if old.kind == .page { m.disassociate(old.pfn, isReplaced: true) }
-    m.associateShared(m.frame.pfn, with: file, at: index)
-    m.files[file].entries[index] = Entry(kind: .page, isLocked: true, pfn: m.frame.pfn)
+    if isWrite { m.note(.release(.blocks)) }
+    if let count = m.associateShared(m.frame.pfn, with: file, at: index) {
+      m.frame.count = count
+      return .next(.storeShare)
+    }
+    return storeSharedEntry(&m)
+  }
+
+  private static func storeSharedEntry(_ m: inout Machine) -> Transition<Step> {
+    m.files[m.frame.file].entries[m.frame.index] = Entry(
+      kind: .page, isLocked: true, pfn: m.frame.pfn)
     return .next(.unlockInserted)
   }
 
@@ -451,38 +468,5 @@ enum DaxFault: Body {
       m.value = m.frame.result
       return .finish
     }
-  }
-}
-
-extension Machine {
-  /// `ext4_iomap_alloc()`: the page has a written block afterwards, zeroed if it is new.
-  mutating func allocateForWrite(_ file: FileID, _ index: PageIndex, pmd: Bool) -> Bool {
-    let first = File.firstOfPMD(index)
-    let isUntouched = (0..<Limits.pagesPerPMD).allSatisfy { files[file].blocks[first + $0].isHole }
-    if pmd && isUntouched {
-      let run = allocateAlignedBlocks()
-      if !run.isNone {
-        for offset in 0..<Limits.pagesPerPMD {
-          let pfn = PFN(run.position + offset)
-          files[file].blocks[first + offset] = Block(pfn: pfn)
-          memory[pfn] = 0
-        }
-        return true
-      }
-    }
-    if files[file].blocks[index].isHole {
-      let pfn = allocateBlock()
-      guard !pfn.isNone else { return false }
-      files[file].blocks[index] = Block(pfn: pfn, isUnwritten: true)
-    }
-    initializeBlock(file, index)
-    return true
-  }
-
-  /// An unwritten block becomes data that reads as zeroes: `ext4_zeroout_es()`.
-  mutating func initializeBlock(_ file: FileID, _ index: PageIndex) {
-    guard files[file].blocks[index].isUnwritten else { return }
-    files[file].blocks[index].isUnwritten = false
-    memory[files[file].blocks[index].pfn] = 0
   }
 }

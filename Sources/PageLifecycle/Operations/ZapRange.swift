@@ -161,6 +161,7 @@ extension Machine {
   /// Every TLB drops its translations of an address space, other CPUs' unfinished zaps included:
   /// `tlb_finish_mmu()` of a nested gather flushes all.
   mutating func flushTLBs(of mm: MMID) {
+    note(.everyone)
     for cpu in cpus.indices where cpus[cpu].gatherMM == mm { cpus[cpu].stale = Bits() }
   }
 
