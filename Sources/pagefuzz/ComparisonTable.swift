@@ -94,6 +94,12 @@ private struct Contest {
   private var ratios: [Comparison.Ratio] { deep.compactMap(\.comparison.ratio) }
   private var mean: Double? { Comparison.geometricMean(ratios.map { max($0.value, 1e-9) }) }
 
+  /// What bounds on one side only say of the mean.
+  private var bound: String {
+    let bounds = Set(ratios.map(\.bound)).subtracting([.exact])
+    return bounds == [.atLeast] ? "at least " : (bounds == [.atMost] ? "at most " : "")
+  }
+
   private var summary: [String] {
     let (first, second) = names
     let worse = muchLater.map(\.specimen).joined(separator: ", ")
@@ -109,7 +115,7 @@ private struct Contest {
     let bounds = ratios.count { $0.bound != .exact }
     let unknown = deep.count - ratios.count
     lines.append(
-      "geometric mean \(words): \(Decimals.two(mean)), of \(ratios.count) specimens"
+      "geometric mean \(words): \(bound)\(Decimals.two(mean)), of \(ratios.count) specimens"
         + (bounds > 0 ? ", \(bounds) of them with a bound for a median" : "")
         + (unknown > 0 ? "; \(unknown) more found by neither" : ""))
     return lines

@@ -21,7 +21,7 @@ struct PeerRuns {
     private var rate: Double { Double(executed) / max(cpuSeconds, 0.01) }
 
     var text: String {
-      "\(way): \(Decimals.two(rate / 1e6)) million steps a CPU-second, where nothing was found"
+      "\(way): \(Decimals.three(rate / 1e6)) million steps a CPU-second, where nothing was found"
     }
 
     var json: JSONText {

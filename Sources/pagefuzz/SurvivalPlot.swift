@@ -18,12 +18,18 @@ struct SurvivalPlot {
   private static let (panelWidth, panelHeight) = (280.0, 190.0)
   /// The curve's place in a panel.
   private static let (left, top, width, height) = (34.0, 30.0, 226.0, 120.0)
-  private static let legendHeight = 34.0
+  /// A name of the legend.
+  private static let (nameWidth, nameHeight) = (135, 20)
+
+  private var width: Int { Int(Self.panelWidth) * min(Self.columns, max(1, table.rows.count)) }
+  private var namesPerLine: Int { width / Self.nameWidth }
+  private var legendHeight: Int {
+    14 + (table.searches.count + namesPerLine - 1) / namesPerLine * Self.nameHeight
+  }
 
   var text: String {
     let lines = (table.rows.count + Self.columns - 1) / Self.columns
-    let width = Int(Self.panelWidth) * min(Self.columns, max(1, table.rows.count))
-    let height = Int(Self.legendHeight) + Int(Self.panelHeight) * lines
+    let height = legendHeight + Int(Self.panelHeight) * lines
     let panels = table.rows.indices.map(panel).joined(separator: "\n")
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(width) \(height)" \
@@ -39,9 +45,10 @@ struct SurvivalPlot {
 
   private var legend: String {
     table.searches.indices.map { search in
-      let x = 10 + 130 * search
-      return "<path d=\"M\(x) 16h18\" stroke=\"\(color(search))\" stroke-width=\"2\"/>"
-        + "<text x=\"\(x + 24)\" y=\"20\">\(XMLText.escaped(table.searches[search]))</text>"
+      let x = 10 + Self.nameWidth * (search % namesPerLine)
+      let y = 16 + Self.nameHeight * (search / namesPerLine)
+      return "<path d=\"M\(x) \(y)h18\" stroke=\"\(color(search))\" stroke-width=\"2\"/>"
+        + "<text x=\"\(x + 24)\" y=\"\(y + 4)\">\(XMLText.escaped(table.searches[search]))</text>"
     }.joined(separator: "\n")
   }
 
@@ -49,7 +56,7 @@ struct SurvivalPlot {
 
   private func panel(_ row: Int) -> String {
     let x = Self.panelWidth * Double(row % Self.columns)
-    let y = Self.legendHeight + Self.panelHeight * Double(row / Self.columns)
+    let y = Double(legendHeight) + Self.panelHeight * Double(row / Self.columns)
     let survivals = table.rows[row].trials.map(Survival.init)
     let least = survivals.compactMap(\.drops.first?.steps).min() ?? 1
     let scale = Scale(from: least, to: limit)

@@ -47,21 +47,22 @@ struct PeerRunsTests {
     let lines = try Self.lines(result)
     let row = try #require(lines.first { $0["specimen"] as? String == "M-A@v6.18" })
     #expect(row["firstExecutions"] as? [Int] == [10, 30, 20])
-    #expect(row["firstMedian"] as? Int == 20 && row["secondMedian"] as? Int == 4000)
-    #expect(row["ratio"] as? Double == 200)
+    // Of the three runs one was given up before half of the others had found it.
+    #expect(row["firstMedian"] as? Int == 20 && row["secondMedian"] as? Int == 1000)
+    #expect(row["ratio"] as? Double == 50)
     // Of nine pairs six are later for sure, and one more than 10; two are not known.
-    #expect(abs(try #require(row["effect"] as? Double) - 1.0 / 9) < 1e-9)
+    #expect(abs(try #require(row["effect"] as? Double) - 1.0 / 9) < 1e-3)
     let control = try #require(lines.first { $0["specimen"] as? String == "clean@v6.18" })
     #expect(control["effect"] as? Double == 0.5 && control["ratio"] is NSNull)
     let sum = try #require(lines.first { $0["geometricMean"] != nil })
-    #expect(abs(try #require(sum["geometricMean"] as? Double) - 200) < 1e-6)
+    #expect(abs(try #require(sum["geometricMean"] as? Double) - 50) < 1e-3)
   }
 
   @Test("Steps may be compared instead")
   func steps() throws {
     let lines = try Self.lines(try Self.compare(Self.table, ["--unit=steps", "--format=json"]))
     let row = try #require(lines.first { $0["specimen"] as? String == "M-A@v6.18" })
-    #expect(row["firstMedian"] as? Int == 200 && row["secondMedian"] as? Int == 9000)
+    #expect(row["firstMedian"] as? Int == 200 && row["secondMedian"] as? Int == 3000)
   }
 
   @Test("Speed is that of runs that had their whole length")
@@ -70,7 +71,7 @@ struct PeerRunsTests {
     let speeds = try Self.lines(result).compactMap { $0["stepsPerCPUSecond"] as? Int }
     #expect(speeds == [3_000_000, 3_000])
     let text = try Self.compare(Self.table).output
-    #expect(text.contains("campaign: 3.00 million steps a CPU-second"), "\(text)")
+    #expect(text.contains("campaign: 3.000 million steps a CPU-second"), "\(text)")
     #expect(text.contains("M-A@v6.18  campaign 20 executions (3 of 3), "), "\(text)")
   }
 
