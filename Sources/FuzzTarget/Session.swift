@@ -12,6 +12,7 @@ final class Session {
   private var harness: Harness
   private var mutator: Mutator
   private var hasComplained = false
+  private let tally: Tally
 
   init(_ line: inout CommandLineWords) {
     var settings = Settings(&line)
@@ -28,22 +29,37 @@ final class Session {
     self.settings = settings
     harness = Harness(settings.harness)
     mutator = Mutator(of: settings.harness.main)
+    tally = Tally(settings.tally)
+    switch settings.programs {
+    case .engine: break
+    case .input: serve()
+    case .search(let search): run(search, line)
+    }
   }
 
   /// Executes one input; -1 keeps it out of the corpus.
   func test(_ bytes: [UInt8]) -> CInt {
+    tally.programs += 1
     guard let program = program(bytes) else { return -1 }
+    let (isClean, finding) = execute(program)
+    if let finding {
+      tally.isFound = true
+      Terminal.print(finding.alarm)
+      abort()
+    }
+    return isClean ? 0 : -1
+  }
+
+  /// Whether a program violates nothing, and what it shows of what is looked for.
+  private func execute(_ program: Program) -> (isClean: Bool, finding: Finding?) {
     let notesStates = settings.notesStates
     let verdict = harness.execute(program) { feature in
       if notesStates { farm_note(Self.fold(feature)) }
     }
+    tally.note(harness.steps)
     if settings.printsHash { tellHash(of: program) }
-    guard verdict.count > 0 else { return 0 }
-    if let finding = harness.finding(verdict, in: program) {
-      Terminal.print(finding.alarm)
-      abort()
-    }
-    return -1
+    guard verdict.count > 0 else { return (true, nil) }
+    return (false, harness.finding(verdict, in: program))
   }
 
   func mutate(_ bytes: [UInt8], _ limit: Int, _ seed: UInt64) -> [UInt8] {
@@ -96,5 +112,60 @@ final class Session {
     var harness = Harness(settings.harness)
     guard let program = try? harness.program(of: bytes) else { return nil }
     return harness.finding(harness.execute(program) { _ in }, in: program)
+  }
+}
+
+// MARK: Without an engine
+
+extension Session {
+  /// Searches as a campaign does, with the code of this target, and ends the process.
+  ///
+  /// The engine's own flags `-seed` and `-runs` hold here, too.
+  private func run(_ search: Search, _ line: CommandLineWords) -> Never {
+    var options = Campaign.Options([settings.harness.main])
+    options.seed = line.flag("seed").flatMap { UInt64($0) } ?? 1
+    options.search = search
+    var campaign = Campaign(options)
+    let limit = line.flag("runs").flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 } ?? .max
+    while campaign.executions < limit {
+      let found = campaign.advance(within: limit).first(where: harness.isWanted)
+      tally.executed = campaign.steps + campaign.endSteps
+      tally.noteTime()
+      tally.isFound = found != nil
+      tally.programs = found?.execution ?? campaign.executions
+      tally.steps =
+        found.map { campaign.sightings[$0.sighting].firstStep } ?? campaign.steps
+      guard let found else { continue }
+      Terminal.print(found.alarm)
+      exit(77)
+    }
+    Terminal.print("pagefuzz: nothing found in \(campaign.executions) programs\n")
+    exit(0)
+  }
+
+  /// Executes what it reads, text by text with an empty line behind each, answers `found`, `clean`
+  /// or what is wrong with it, and ends the process with its input.
+  private func serve() -> Never {
+    var text = ""
+    while let line = readLine(strippingNewline: true) {
+      guard line.isEmpty else {
+        text += line + "\n"
+        continue
+      }
+      tally.programs += 1
+      answer(Array(text.utf8))
+      text = ""
+    }
+    exit(0)
+  }
+
+  private func answer(_ text: [UInt8]) {
+    do throws(ProgramError) {
+      let finding = execute(try harness.program(of: text)).finding
+      if finding != nil { tally.isFound = true }
+      Terminal.print(finding == nil ? "clean\n" : "found\n", to: STDOUT_FILENO)
+    } catch {
+      Terminal.print("\(error)\n", to: STDOUT_FILENO)
+    }
   }
 }

@@ -67,12 +67,25 @@ struct Settings {
     Option(name: "mutator", help: "'typed', or 'bytes': the engine's own [typed]"),
     Option(name: "features", help: "what guides beside edges: 'states' or 'none' [states]"),
     Option(name: "print", help: "'hash': print steps and hash of every input [nothing]"),
+    Option(
+      name: "programs",
+      help: "who makes them: the 'engine', a search as 'pagefuzz compare' names it (which obeys "
+        + "-seed and -runs), or 'input': texts from there, an empty line behind each [engine]"),
+    Option(name: "tally", help: "a file that counts what is executed, see FuzzTarget.md [none]"),
   ]
 
   var harness = Harness.Options()
   var isTyped = true
   var notesStates = true
   var printsHash = false
+  var programs = Source.engine
+  var tally: String?
+
+  /// Where programs come from.
+  enum Source {
+    case engine, input
+    case search(Search)
+  }
 
   /// Reads settings, takes them out of the words, and leaves them in the environment.
   init(_ line: inout CommandLineWords) {
@@ -89,6 +102,20 @@ struct Settings {
     isTyped = Self.choice(values["mutator"], ["typed", "bytes"], "mutator") == 0
     notesStates = Self.choice(values["features"], ["states", "none"], "features") == 0
     printsHash = Self.choice(values["print"], ["nothing", "hash"], "print") == 1
+    programs = Self.source(values["programs"] ?? "engine")
+    tally = values["tally"]
+  }
+
+  private static func source(_ word: String) -> Source {
+    switch word {
+    case "engine", "": return .engine
+    case "input": return .input
+    default:
+      guard let search = Search(named: word) else {
+        end(64, "--programs='\(word)' is not engine, input or a search of 'pagefuzz compare'\n")
+      }
+      return .search(search)
+    }
   }
 
   private static func variant(_ text: String) -> Variant {
@@ -126,18 +153,18 @@ struct Settings {
       + "turn directories of one into the other.\n"
   }
 
-  private static func end(_ status: CInt, _ text: String) -> Never {
+  static func end(_ status: CInt, _ text: String) -> Never {
     Terminal.print(status == 0 ? text : "pagefuzz: " + text)
     exit(status)
   }
 }
 
-/// Standard error, unbuffered: the process may end at any time.
+/// Standard error or output, unbuffered: the process may end at any time.
 enum Terminal {
-  static func print(_ text: String) {
+  static func print(_ text: String, to file: CInt = STDERR_FILENO) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
-      let count = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      let count = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
       guard count > 0 else { return }
       bytes = bytes.dropFirst(count)
     }

@@ -2,7 +2,8 @@
 
 /// What one search did about one specimen, from one seed.
 package struct Trial: Equatable, Sendable {
-  /// Atomic steps of its lines until it found the bug; those it was given, where it did not.
+  /// Atomic steps of its lines, or whatever else it is measured in, until it found the bug; those
+  /// it was given, where it did not.
   package var steps: Int
   /// False where it was given up: how long it would have taken is not known (it is censored).
   package var isFound: Bool
@@ -16,8 +17,15 @@ package struct Trial: Equatable, Sendable {
     return steps >= limit ? Trial(steps: limit, isFound: false) : nil
   }
 
-  /// Where it stands among others: one that was given up needs more than any that was not.
-  fileprivate var order: Int { isFound ? steps : .max }
+  /// Whether it surely needs less than another: one that was given up needs more than it had.
+  fileprivate func isSooner(than other: Trial) -> Bool {
+    isFound && (other.isFound ? steps < other.steps : steps <= other.steps)
+  }
+
+  /// Of how many others it is known that they need more, less of how many that they need less.
+  fileprivate func lead(over others: [Trial]) -> Int {
+    others.reduce(0) { $0 + (isSooner(than: $1) ? 1 : ($1.isSooner(than: self) ? -1 : 0)) }
+  }
 }
 
 /// How much two searches cost until each found the same bug, over some seeds.
@@ -31,14 +39,12 @@ package struct Comparison: Sendable {
 
   /// The chance that the second needs less than the first, ties counted half: Vargha and Delaney's
   /// A12 (2000); 0.5 is no difference.
+  ///
+  /// Where one was given up too soon to tell, that is a tie, too (Gehan, 1965).
   package var effect: Double {
-    var doubled = 0
-    for left in first {
-      for right in second {
-        doubled += right.order < left.order ? 2 : (right.order == left.order ? 1 : 0)
-      }
-    }
-    return Double(doubled) / 2 / Double(max(1, first.count * second.count))
+    let pairs = first.count * second.count
+    let lead = second.reduce(0) { $0 + $1.lead(over: first) }
+    return Double(pairs + lead) / 2 / Double(max(1, pairs))
   }
 
   /// The effects that would make the one seen no surprise, 95 of 100 times: Newcombe's method 5
@@ -72,27 +78,19 @@ package struct Comparison: Sendable {
   private static let quantile = 1.959_963_984_540_054
 
   /// How likely a difference as large is where there is none, two-sided: Mann and Whitney's U by
-  /// its normal approximation, corrected for ties.
+  /// its normal approximation, with the variance that all divisions of these runs have.
   package var chance: Double {
     let (n, m) = (Double(first.count), Double(second.count))
-    let all = (first + second).map(\.order).sorted()
-    var tied = 0.0
-    var start = 0
-    for position in all.indices.dropFirst() where all[position] != all[start] {
-      tied += Self.cubed(position - start)
-      start = position
+    let all = first + second
+    guard all.count > 1 else { return 1 }
+    let squares = all.reduce(0) { sum, trial in
+      let lead = trial.lead(over: all)
+      return sum + lead * lead
     }
-    tied += Self.cubed(all.count - start)
-    let total = n + m
-    guard total > 1 else { return 1 }
-    let variance = n * m / 12 * (total + 1 - tied / (total * (total - 1)))
+    let variance = n * m / 4 * Double(squares) / Double(all.count * (all.count - 1))
     guard variance > 0 else { return 1 }
     let distance = max(0, abs(effect * n * m - n * m / 2) - 0.5)
     return Self.tail(distance / variance.squareRoot())
-  }
-
-  private static func cubed(_ count: Int) -> Double {
-    Double(count) * (Double(count) * Double(count) - 1)
   }
 
   /// Both tails of the normal distribution beyond a distance (Abramowitz and Stegun 26.2.19).
@@ -137,13 +135,10 @@ extension Comparison {
     }
   }
 
-  /// Steps the first search must need in the median before a specimen counts as deep.
-  package static let deepSteps = 100_000
-
-  /// Chance alone shows more than this to be found by the first search.
-  package var isDeep: Bool {
+  /// The first search needs more than this in the median.
+  package func isDeep(beyond limit: Int) -> Bool {
     let survival = Survival(first)
-    return (survival.median ?? survival.end) > Self.deepSteps
+    return (survival.median ?? survival.end) > limit
   }
 
   /// Holm's correction (1979): the chances of several comparisons, as large as they have to be so

@@ -80,6 +80,9 @@ package struct Harness: Sendable {
     return run.machine.verdict
   }
 
+  /// Atomic steps of the last program's lines, and of its staged end.
+  package var steps: (lines: Int, end: Int) { (run.steps, run.endSteps) }
+
   /// What is looked for among the violations of a program; nil where none is it.
   package func finding(_ verdict: Verdict, in program: Program) -> Finding? {
     for violation in verdict.all {
@@ -99,7 +102,8 @@ package struct Harness: Sendable {
     return nil
   }
 
-  private func isWanted(_ finding: Finding) -> Bool {
+  /// Whether a bug is what is looked for.
+  package func isWanted(_ finding: Finding) -> Bool {
     let isWanted = options.wanted.isEmpty || options.wanted.contains { $0.matches(finding) }
     return isWanted && !options.ignored.contains { $0.matches(finding) }
   }

@@ -16,6 +16,10 @@ enum CompareCommand: Command {
   static let csv = Option("csv", .file, "keep every run there, and go on with what it has")
   static let svg = Option("svg", .file, "draw there how many runs still search, by steps")
   static let markdown = Option("markdown", "print the result as a Markdown table")
+  static let from = Option(
+    "from", .file, "compare what 'scripts/bench peers' wrote there; A and B are ways of it")
+  static let unit = Option(
+    "unit", .choice(PeerRuns.Unit.allCases.map(\.rawValue)), "what --from counts [executions]")
 
   static let name = "compare"
   static let summary = "which of two searches finds seeded bugs sooner"
@@ -31,10 +35,13 @@ enum CompareCommand: Command {
     mechanism.  With --csv every run is kept when it is over, in the order of runs: whoever
     interrupts the command and gives it again goes on there, also to more seeds, specimens or steps.
     After a change of the search begin another file.  The number of workers changes no result.
+
+    With --from nothing is run: the runs are those of a table, in which fuzzers of others stand
+    beside ours.  The mean is then over all specimens, and steps a CPU-second follow.
     """
   static let options = [
-    SelfTestCommand.specimen, seeds, steps, workers, csv, svg, markdown, Option.format,
-    Option.quiet,
+    SelfTestCommand.specimen, seeds, steps, workers, csv, svg, markdown, from, unit,
+    Option.format, Option.quiet,
   ]
   static let operands = [
     Operand(.text("A", offers: Search.names), "a search"),
@@ -46,9 +53,13 @@ enum CompareCommand: Command {
     Example(
       "pagefuzz compare pct full --specimen @v6.18 --csv runs.csv --svg runs.svg",
       "every specimen of a protocol; may be interrupted"),
+    Example(
+      "pagefuzz compare --from .pagefuzz/peers/peers.csv campaign libfuzzer",
+      "our campaign against a fuzzer of others"),
   ]
 
   static func run(_ arguments: ParsedArguments) throws -> ExitStatus {
+    if let path = arguments[from] { return try compare(path, arguments) }
     let searches = try searches(arguments.operands)
     let specimens = try SelfTestCommand.specimens(of: arguments)
     let seeds = arguments.number(seeds) ?? 30
@@ -61,13 +72,41 @@ enum CompareCommand: Command {
     Interruption.listen()
     let runs = ComparedRuns(specimens, searches, seeds: seeds, limit: limit)
     try runs.make(in: &file, on: workers, isQuiet: arguments.has(.quiet))
-    let table = ComparisonTable(searches: searches, rows: runs.rows(of: file))
+    let table = ComparisonTable(searches: searches.map(\.name), rows: runs.rows(of: file))
+    try tell(table, limit, arguments)
+    return Interruption.status ?? .success
+  }
+
+  private static func compare(_ path: String, _ arguments: ParsedArguments) throws -> ExitStatus {
+    let others = [SelfTestCommand.specimen, seeds, steps, workers, csv]
+    if let other = others.first(where: { arguments.has($0) }) {
+      throw UsageError("--\(other.name) is about runs of ours; --from has its runs")
+    }
+    let unit = arguments[unit].flatMap(PeerRuns.Unit.init) ?? .executions
+    let (runs, ways) = (try PeerRuns(path), arguments.operands)
+    if let unknown = ways.first(where: { !runs.ways.contains($0) }) {
+      throw UsageError(
+        "no run of '\(unknown)' in \(path), but \(runs.ways.joined(separator: ", "))")
+    }
+    let table = ComparisonTable(
+      searches: ways, unit: .init(name: unit.rawValue, deep: 0), rows: runs.rows(of: ways, in: unit)
+    )
+    try tell(table, runs.longest(in: unit), arguments)
+    for way in ways {
+      guard let speed = runs.speed(of: way) else { continue }
+      try arguments.isJSON ? Output.line(speed.json) : Output.line(speed.text)
+    }
+    return .success
+  }
+
+  private static func tell(
+    _ table: ComparisonTable, _ limit: Int, _ arguments: ParsedArguments
+  ) throws {
     if let path = arguments[svg] {
-      let plot = SurvivalPlot(searches: searches.map(\.name), limit: limit, rows: table.rows)
+      let plot = SurvivalPlot(table: table, limit: limit)
       try FileSystem.real.writeAtomically(Array(plot.text.utf8), to: path)
     }
     for line in lines(of: table, arguments) { try Output.line(line) }
-    return Interruption.status ?? .success
   }
 
   private static func lines(

@@ -12,13 +12,30 @@ struct ComparisonTable {
     var trials: [[Trial]]
   }
 
-  private let searches: [Search]
+  /// What runs are measured in.
+  struct Unit {
+    /// Its name, in the plural.
+    var name: String
+    /// What the first search must need in the median before a specimen counts for the mean.
+    var deep: Int
+
+    /// As a key of JSON has it: `firstSteps`.
+    fileprivate var title: String { name.prefix(1).uppercased() + name.dropFirst() }
+
+    /// Of comparisons of our searches: what is found at once is no measure of them.
+    static let steps = Unit(name: "steps", deep: 100_000)
+  }
+
+  let searches: [String]
+  let unit: Unit
   let rows: [Row]
   private let contests: [Contest]
 
-  init(searches: [Search], rows: [Row]) {
-    (self.searches, self.rows) = (searches, rows)
-    contests = searches.indices.dropFirst().map { Contest(searches[0], searches[$0], rows, $0) }
+  init(searches: [String], unit: Unit = .steps, rows: [Row]) {
+    (self.searches, self.unit, self.rows) = (searches, unit, rows)
+    contests = searches.indices.dropFirst().map { place in
+      Contest((searches[0], searches[place]), unit, rows, place)
+    }
   }
 
   var text: [String] { contests.flatMap(\.text) }
@@ -31,6 +48,7 @@ private struct Contest {
   /// A specimen of it.
   struct Line {
     let names: (String, String)
+    let unit: ComparisonTable.Unit
     let specimen: String
     let comparison: Comparison
     /// The chance of such a difference by luck, after Holm.
@@ -38,16 +56,19 @@ private struct Contest {
   }
 
   let names: (String, String)
+  let unit: ComparisonTable.Unit
   let lines: [Line]
 
-  init(_ first: Search, _ second: Search, _ rows: [ComparisonTable.Row], _ place: Int) {
-    let names = (first.name, second.name)
+  init(
+    _ names: (String, String), _ unit: ComparisonTable.Unit, _ rows: [ComparisonTable.Row],
+    _ place: Int
+  ) {
     let comparisons = rows.map { Comparison($0.trials[0], $0.trials[place]) }
     let corrected = Comparison.corrected(comparisons.map(\.chance))
-    self.names = names
+    (self.names, self.unit) = (names, unit)
     lines = rows.indices.map { row in
       Line(
-        names: names, specimen: rows[row].specimen, comparison: comparisons[row],
+        names: names, unit: unit, specimen: rows[row].specimen, comparison: comparisons[row],
         corrected: corrected[row])
     }
   }
@@ -69,9 +90,15 @@ private struct Contest {
     later.filter { line in line.comparison.ratio.map { $0.value > 1.5 } ?? false }
   }
 
-  private var deep: [Line] { lines.filter(\.comparison.isDeep) }
+  private var deep: [Line] { lines.filter { $0.comparison.isDeep(beyond: unit.deep) } }
   private var ratios: [Comparison.Ratio] { deep.compactMap(\.comparison.ratio) }
   private var mean: Double? { Comparison.geometricMean(ratios.map { max($0.value, 1e-9) }) }
+
+  /// What bounds on one side only say of the mean.
+  private var bound: String {
+    let bounds = Set(ratios.map(\.bound)).subtracting([.exact])
+    return bounds == [.atLeast] ? "at least " : (bounds == [.atMost] ? "at most " : "")
+  }
 
   private var summary: [String] {
     let (first, second) = names
@@ -81,12 +108,14 @@ private struct Contest {
         + "\(self.lines.count) specimens, at 5 % after Holm; later by more than half: "
         + (worse.isEmpty ? "none" : worse)
     ]
-    let words = "of the ratios where \(first) needs more than \(Comparison.deepSteps) steps"
+    let words =
+      "of the ratios"
+      + (unit.deep > 0 ? " where \(first) needs more than \(unit.deep) \(unit.name)" : "")
     guard let mean else { return lines + ["no mean \(words): no such specimen was found"] }
     let bounds = ratios.count { $0.bound != .exact }
     let unknown = deep.count - ratios.count
     lines.append(
-      "geometric mean \(words): \(Decimals.two(mean)), of \(ratios.count) specimens"
+      "geometric mean \(words): \(bound)\(Decimals.two(mean)), of \(ratios.count) specimens"
         + (bounds > 0 ? ", \(bounds) of them with a bound for a median" : "")
         + (unknown > 0 ? "; \(unknown) more found by neither" : ""))
     return lines
@@ -135,7 +164,7 @@ extension Contest.Line {
 
   var text: String {
     let sides = sides.map { side in
-      "\(side.name) \(Self.median(side.survival)) steps (\(Self.found(side.trials)))"
+      "\(side.name) \(Self.median(side.survival)) \(unit.name) (\(Self.found(side.trials)))"
     }
     return "\(specimen)  \(sides.joined(separator: ", "))  ratio \(ratio), "
       + "A12 \(Decimals.two(comparison.effect)) (\(interval)), "
@@ -151,20 +180,21 @@ extension Contest.Line {
   }
 
   var json: JSONText {
-    func steps(_ trials: [Trial]) -> JSONText {
+    func costs(_ trials: [Trial]) -> JSONText {
       .array(trials.map { $0.isFound ? .count($0.steps) : .null })
     }
     let medians = sides.map { $0.survival.median.map(JSONText.count) ?? .null }
     let interval = comparison.interval
     return [
       "specimen": .string(specimen), "first": .string(names.0), "second": .string(names.1),
-      "firstSteps": steps(comparison.first), "secondSteps": steps(comparison.second),
+      "first\(unit.title)": costs(comparison.first),
+      "second\(unit.title)": costs(comparison.second),
       "firstMedian": medians[0], "secondMedian": medians[1],
       "ratio": comparison.ratio.map { .fraction($0.value) } ?? .null,
       "ratioIs": .text(comparison.ratio.map { "\($0.bound)" }),
       "effect": .fraction(comparison.effect), "effectLow": .fraction(interval.lowerBound),
       "effectHigh": .fraction(interval.upperBound), "chance": .fraction(comparison.chance),
-      "corrected": .fraction(corrected), "deep": .boolean(comparison.isDeep),
+      "corrected": .fraction(corrected), "deep": .boolean(comparison.isDeep(beyond: unit.deep)),
     ]
   }
 }

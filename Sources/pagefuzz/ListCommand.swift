@@ -104,7 +104,7 @@ private struct Entry {
         "name": .string(signature.name), "usage": .string(usage),
         "summary": .string(signature.summary),
         "yieldsHandle": .boolean(signature.yieldsHandle), "weight": .count(signature.weight),
-        "steps": .strings(operation.stepNames),
+        "domains": .strings(signature.enabledBy.names), "steps": .strings(operation.stepNames),
       ],
       head: usage, body: [signature.summary])
   }
@@ -150,14 +150,14 @@ private struct Entry {
     Entry(
       json: [
         "name": .string(base.name), "summary": .string(base.summary),
-        "source": .string(base.source), "domains": .strings(base.domainNames),
+        "source": .string(base.source), "domains": .strings(base.design.domains.names),
         "knownBugs": .array(
           base.knownBugs.map { ["rule": .string($0.rule.name), "source": .string($0.source)] }),
         "patches": .array(
           base.patches.map { ["number": .count($0.number), "title": .string($0.title)] }),
       ],
       head: "\(base.name)  \(base.summary)",
-      body: [base.source, "models \(base.domainNames.joined(separator: ", "))"]
+      body: [base.source, "models \(base.design.domains.names.joined(separator: ", "))"]
         + base.knownBugs.map { "breaks \($0.rule.name): \($0.source)" }
         + base.patches.map { patch in
           "-patch\(patch.number) leaves out: \(patch.title)"
@@ -192,9 +192,9 @@ private struct Entry {
   }
 }
 
-extension Protocol {
-  fileprivate var domainNames: [String] {
-    Domain.allCases.filter { design.domains.contains(DomainSet([$0])) }.map { "\($0)" }
+extension DomainSet {
+  fileprivate var names: [String] {
+    Domain.allCases.filter { contains(DomainSet([$0])) }.map { "\($0)" }
   }
 }
 

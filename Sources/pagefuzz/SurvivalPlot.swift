@@ -4,29 +4,37 @@ import Console
 import Foundation
 import Fuzzing
 
-/// How many runs of each search still searched after what steps: one panel a specimen, in an SVG
+/// How many runs of each search still searched after what steps, or executions: one panel a specimen, in an SVG
 /// file that needs nothing beside itself.
 struct SurvivalPlot {
-  let searches: [String]
+  let table: ComparisonTable
+  /// Where curves end.
   let limit: Int
-  let rows: [ComparisonTable.Row]
 
-  private static let colors = ["#3367d6", "#d9480f", "#2b8a3e", "#9c36b5", "#868e96"]
+  private static let colors = [
+    "#3367d6", "#d9480f", "#2b8a3e", "#9c36b5", "#868e96", "#c2255c", "#0b7285", "#e8b100",
+  ]
   private static let columns = 3
   private static let (panelWidth, panelHeight) = (280.0, 190.0)
   /// The curve's place in a panel.
   private static let (left, top, width, height) = (34.0, 30.0, 226.0, 120.0)
-  private static let legendHeight = 34.0
+  /// A name of the legend.
+  private static let (nameWidth, nameHeight) = (135, 20)
+
+  private var width: Int { Int(Self.panelWidth) * min(Self.columns, max(1, table.rows.count)) }
+  private var namesPerLine: Int { width / Self.nameWidth }
+  private var legendHeight: Int {
+    14 + (table.searches.count + namesPerLine - 1) / namesPerLine * Self.nameHeight
+  }
 
   var text: String {
-    let lines = (rows.count + Self.columns - 1) / Self.columns
-    let width = Int(Self.panelWidth) * min(Self.columns, max(1, rows.count))
-    let height = Int(Self.legendHeight) + Int(Self.panelHeight) * lines
-    let panels = rows.indices.map(panel).joined(separator: "\n")
+    let lines = (table.rows.count + Self.columns - 1) / Self.columns
+    let height = legendHeight + Int(Self.panelHeight) * lines
+    let panels = table.rows.indices.map(panel).joined(separator: "\n")
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(width) \(height)" \
       width="\(width)" height="\(height)" font-family="sans-serif" font-size="10" role="img">
-      <title>Share of runs that still search, by steps</title>
+      <title>Share of runs that still search, by \(table.unit.name)</title>
       <rect width="100%" height="100%" fill="#ffffff"/>
       \(legend)
       \(panels)
@@ -36,10 +44,11 @@ struct SurvivalPlot {
   }
 
   private var legend: String {
-    searches.indices.map { search in
-      let x = 10 + 130 * search
-      return "<path d=\"M\(x) 16h18\" stroke=\"\(color(search))\" stroke-width=\"2\"/>"
-        + "<text x=\"\(x + 24)\" y=\"20\">\(XMLText.escaped(searches[search]))</text>"
+    table.searches.indices.map { search in
+      let x = 10 + Self.nameWidth * (search % namesPerLine)
+      let y = 16 + Self.nameHeight * (search / namesPerLine)
+      return "<path d=\"M\(x) \(y)h18\" stroke=\"\(color(search))\" stroke-width=\"2\"/>"
+        + "<text x=\"\(x + 24)\" y=\"\(y + 4)\">\(XMLText.escaped(table.searches[search]))</text>"
     }.joined(separator: "\n")
   }
 
@@ -47,14 +56,14 @@ struct SurvivalPlot {
 
   private func panel(_ row: Int) -> String {
     let x = Self.panelWidth * Double(row % Self.columns)
-    let y = Self.legendHeight + Self.panelHeight * Double(row / Self.columns)
-    let survivals = rows[row].trials.map(Survival.init)
+    let y = Double(legendHeight) + Self.panelHeight * Double(row / Self.columns)
+    let survivals = table.rows[row].trials.map(Survival.init)
     let least = survivals.compactMap(\.drops.first?.steps).min() ?? 1
     let scale = Scale(from: least, to: limit)
     let curves = survivals.indices.map { curve(survivals[$0], color($0), scale) }
     return """
       <g transform="translate(\(Int(x)) \(Int(y)))">
-      <text x="\(Int(Self.left))" y="18" font-size="12">\(XMLText.escaped(rows[row].specimen))</text>
+      <text x="\(Int(Self.left))" y="18" font-size="12">\(XMLText.escaped(table.rows[row].specimen))</text>
       \(axes(scale))
       \(curves.joined(separator: "\n"))
       </g>

@@ -42,6 +42,18 @@ struct ComparisonTests {
     #expect(Survival(comparison.second).median == nil)
   }
 
+  @Test("Given up at different times, a pair of which nobody knows who needs less is a tie")
+  func unknown() {
+    let early = Trial(steps: 10, isFound: false)
+    let found = [Trial(steps: 5, isFound: true), Trial(steps: 20, isFound: true)]
+    #expect(Comparison([early], found).effect == 0.75, "5 is less than it, 20 may be")
+    #expect(Comparison(found, [early]).effect == 0.25)
+    // Where nothing can be told, nothing is no surprise.
+    let late = Array(repeating: Trial(steps: 20, isFound: true), count: 9)
+    let unknown = Comparison(Array(repeating: early, count: 9), late)
+    #expect(unknown.effect == 0.5 && unknown.chance == 1)
+  }
+
   @Test("U of a published example: 6 and 6 animals, U = 11 against 25, p about 0.29 in all tables")
   func published() {
     // Tortoises are overtaken: T H H H H H T T T T T H.
@@ -105,7 +117,8 @@ struct ComparisonTests {
     let other = Self.comparison(never, soon).ratio
     #expect(other?.bound == .atMost && other?.value == 300 / 1_000_000.0)
     #expect(Self.comparison(never, never).ratio == nil)
-    #expect(Self.comparison(never, soon).isDeep && !Self.comparison(soon, never).isDeep)
+    let (deep, shallow) = (Self.comparison(never, soon), Self.comparison(soon, never))
+    #expect(deep.isDeep(beyond: 100_000) && !shallow.isDeep(beyond: 100_000))
   }
 
   @Test("A run tells what one with fewer steps would have done, and nothing about more")

@@ -89,7 +89,9 @@ struct LayoutTests {
 
   @Test("Every source says its licence in its first lines")
   func licences() {
-    let scripts = ["check", "format", "bench", "sanitize"].map { Repository.file("scripts/\($0)") }
+    let scripts = ["check", "format", "bench", "bench-peers", "sanitize"].map {
+      Repository.file("scripts/\($0)")
+    }
     let package = Repository.file("Package.swift")
     for file in Repository.sources + Repository.tests + scripts + [package] {
       let isSaid = file.lines.prefix(2).contains { $0.hasSuffix("SPDX-License-Identifier: MIT") }
