@@ -40,6 +40,8 @@ enum FuzzCommand: Command {
     The same seed and number of executions find the same, with any number of workers, however
     often the campaign was killed and resumed: only times differ.  A program that the engine itself
     does not survive is saved too, and left out.
+
+    With --search races two CPUs' accesses of a page's word that nothing orders are violations too.
     """
   static let options = [
     `protocol`, time, executions, seed, search, workers, state, resume, corpus, crashes, failOn,
