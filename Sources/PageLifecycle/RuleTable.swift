@@ -162,7 +162,7 @@ extension Rule {
       case .stopsAllocatingFirst:
         (
           "M-ALLOCDYING", "a driver stops handing out pages before its pgmap dies",
-          [.I22, .I19, .I20, .I12], "v6.1 zone_device_page_init()"
+          [.I22, .I19, .I20, .I12, .I18], "v6.1 zone_device_page_init()"
         )
       case .exitsPagemapLast:
         (

@@ -45,7 +45,7 @@ extension Rule {
       (
         "M-SHARELOST",
         "how many entries share a page changes at once, for each file has a lock of its own",
-        [.I26, .I66], "found by pagefuzz; `page->share++` and `--page->share`"
+        [.I26, .I25, .I32, .I66], "found by pagefuzz; `page->share++` and `--page->share`"
       )
     default: infoOfFolios
     }

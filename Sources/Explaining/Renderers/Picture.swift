@@ -162,7 +162,9 @@ struct Picture {
   }
 
   private func lifelines() -> String {
-    let bottom = items.count
+    // Lines end above what is said of the end.
+    let said = items.reversed().prefix { if case .violation = $0 { true } else { false } }.count
+    let bottom = items.count - said
     var content = ""
     for (position, reference) in references.enumerated() {
       let x = lifelineX + position * Size.lifeline + 4
