@@ -142,9 +142,10 @@ enum Unlink: Body {
 }
 
 extension Machine {
-  /// The file system is drained for an unbind, or gone with its device.
+  /// The file system is drained for an unbind, or gone with its device, which is perhaps being bound
+  /// again: it is mounted when memremap_pages() has returned.
   mutating func isUnmounted() -> Bool {
-    obeys(.drainsBeforeUnbind) && pgmap.state != .live
+    obeys(.drainsBeforeUnbind) && (pgmap.state != .live || pgmap.isRemoving)
   }
 
   /// A descriptor, a mapping or a call in flight holds the inode.

@@ -48,6 +48,9 @@ enum MigrateCopy: Body {
       if !pfn.isNone {
         m.ledger.take(.driver, of: pfn)
         _ = m.tryLockPage(pfn)
+      } else {
+        // VM_FAULT_OOM: the fault is tried again when somebody has been killed.
+        m.migration.isBeaten = true
       }
       return .next(.keepDestination)
 
