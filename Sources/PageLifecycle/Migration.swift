@@ -42,6 +42,8 @@ package struct Migration: Sendable {
   package var isFaultPageLocked = false
   /// A page stayed because of somebody who will let go of it without this migration's help.
   package var isBeaten = false
+  /// There was no page to move one to.
+  package var lacksMemory = false
   /// `pgmap_owner` and the SELECT flags, or what the driver leaves out.
   package var flags: CallFlags = []
 }

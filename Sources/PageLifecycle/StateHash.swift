@@ -219,7 +219,9 @@ extension Machine {
     digest.mix(
       migration.count, migration.mm.rawValue, migration.mapping.rawValue, migration.page.rawValue)
     digest.mix(
-      migration.pagemap.rawValue, (migration.isToSystem ? 1 : 0) | (migration.isBeaten ? 2 : 0),
+      migration.pagemap.rawValue,
+      (migration.isToSystem ? 1 : 0) | (migration.isBeaten ? 2 : 0)
+        | (migration.lacksMemory ? 4 : 0),
       migration.faultPage.rawValue,
       migration.isFaultPageLocked ? 1 : 0)
     digest.mix(UInt64(migration.flags.rawValue))

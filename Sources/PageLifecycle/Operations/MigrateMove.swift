@@ -49,8 +49,7 @@ enum MigrateCopy: Body {
         m.ledger.take(.driver, of: pfn)
         _ = m.tryLockPage(pfn)
       } else {
-        // VM_FAULT_OOM: the fault is tried again when somebody has been killed.
-        m.migration.isBeaten = true
+        m.migration.lacksMemory = true
       }
       return .next(.keepDestination)
 

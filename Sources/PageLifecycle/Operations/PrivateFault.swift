@@ -66,7 +66,11 @@ enum PrivateFault: Body {
     case .unlockPage:
       m.frame.index = PageIndex(1)
       // Nothing moved, and it was not that another migration has the page.
-      if m.value.rawValue == 0 && !m.migration.isBeaten { m.frame.result = Outcome(.again) }
+      if m.value.rawValue == 0 && m.migration.lacksMemory {
+        m.frame.result = Outcome(.noMemory)
+      } else if m.value.rawValue == 0 && !m.migration.isBeaten {
+        m.frame.result = Outcome(.again)
+      }
       // A part of a folio that it was one entry of may be a page of its own now.
       if !m.frame.pte.isPMD { m.frame.pfn = m.owner(of: m.frame.pte.pfn) }
       if m.frame.count == 1 { m.unlockPage(m.frame.pfn) }
@@ -77,9 +81,10 @@ enum PrivateFault: Body {
       return m.enter(PutPage.frame(pfn, .faultPage), then: Step.leave)
 
     case .leave:
-      // Whatever came of it, the access is tried again.
-      if m.frame.result.isFailure { m.noteSpin() }
-      m.value = .ok
+      // Without memory the task is killed; else, whatever came of it, the access is tried again.
+      let isOver = m.frame.result == Outcome(.noMemory)
+      if m.frame.result.isFailure && !isOver { m.noteSpin() }
+      m.value = isOver ? m.frame.result : .ok
       return .finish
     }
   }
