@@ -263,6 +263,8 @@ enum GupSlow: Body {
       m.ledger.take(isPin ? .pin : .get, of: owner, m.frame.times)
       m.record(m.frame.pte.pfn, at: page, in: mapping)
       if isPin { m.addPincount(owner, m.frame.times) }
+      // The faults of the next page are counted anew.
+      (m.cpus[m.current].retries, m.cpus[m.current].retriesAlone) = (0, true)
       return .next(.unlockPageTable)
 
     default:
