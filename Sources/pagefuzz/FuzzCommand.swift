@@ -16,7 +16,7 @@ enum FuzzCommand: Command {
   static let seed = Option("seed", .number(), "where all randomness begins [1]")
   static let search = Option(
     "search", .text("NAME", offers: Search.names),
-    "how to search: full, random, a scheduler, or without one mechanism [full]")
+    "how to search: full, random, races, a scheduler; or without a mechanism [full]")
   static let crashes = Option("crashes", .directory, "where findings are kept [crashes]")
   static let corpus = Option(
     "corpus", .directory, "where to keep the fewest programs that reach all it reached")
