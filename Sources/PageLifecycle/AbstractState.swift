@@ -28,12 +28,14 @@ extension Machine {
       return frame.pfn.isNone ? 0 : abstractState(of: frame.pfn) & 63
     }
     let index = PageIndex(frame.index.position % Limits.filePages)
-    let entry = files[frame.file].entry(at: index)
-    var state = 64 | Int(entry.kind.rawValue)
-    if entry.isLocked { state |= 4 }
-    if !files[frame.file].blocks[index].isHole { state |= 8 }
-    if files[frame.file].present[index] > 0 { state |= 16 }
-    return state
+    return files.with(frame.file) { file in
+      let entry = file.entry(at: index)
+      var state = 64 | Int(entry.kind.rawValue)
+      if entry.isLocked { state |= 4 }
+      if !file.blocks[index].isHole { state |= 8 }
+      if file.present[index] > 0 { state |= 16 }
+      return state
+    }
   }
 
   /// How many abstract states there are room for.

@@ -177,19 +177,7 @@ extension Machine {
 
   /// The mapping and page an address names in an address space, or nil outside every VMA.
   mutating func resolve(_ mm: MMID, _ address: Address) -> (MappingID, PageIndex)? {
-    guard mms[mm].isAlive else { return nil }
-    guard address.isFilePage else {
-      let vma = mms[mm].vmas[address.mapping]
-      let isMapped = !vma.isFree && vma.pages.contains(address.page)
-      return isMapped ? (address.mapping, address.page) : nil
-    }
-    for position in 0..<Limits.mappings {
-      let vma = mms[mm].vmas[MappingID(position)]
-      guard vma.file == address.file, address.page >= vma.offset else { continue }
-      let page = PageIndex(address.page.position - vma.offset.position)
-      if vma.pages.contains(page) { return (MappingID(position), page) }
-    }
-    return nil
+    mms.with(mm) { mm in mm.isAlive ? mm.resolve(address) : nil }
   }
 
   /// `mapping_mapped()`: some VMA maps the file.

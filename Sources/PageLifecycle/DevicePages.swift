@@ -153,7 +153,7 @@ extension Machine {
 
   /// The chunk that a driver binds next; nil where all are bound, or on their way.
   mutating func unboundChunk(of device: PagemapID) -> PagemapID? {
-    findChunk(of: device) { $0.state == .gone && $0.hasExited }
+    findChunk(of: device) { $0.mayBeBound }
   }
 
   /// A page that was taken off a free list does not hold its pgmap yet.

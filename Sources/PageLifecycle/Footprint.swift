@@ -202,13 +202,23 @@ package struct Pace: Equatable, Sendable {
 
 extension Run {
   /// Starts a call, or resumes one where there is none, executes steps of it until they have cost
-  /// as much as the pace allows, and notes them; returns the line that replays them, which says before which step it stops.
+  /// as much as the pace allows, and notes them.
+  ///
+  /// Then `goesOn` is asked how far the same CPU runs on, in the same line.  Returns the line that
+  /// replays the steps, which says before which step it stops.
   package mutating func burst(
-    _ call: Call?, on cpu: CPUID, _ pace: Pace, noting footprint: inout Footprint
+    _ call: Call?, on cpu: CPUID, _ pace: Pace, noting footprint: inout Footprint,
+    goesOn: (inout Run) -> Pace? = { _ in nil }
   ) -> Instruction {
     var line = Instruction(cpu, call)
     start(line, tag: -1)
-    let isOver = follow(cpu, pace, &footprint)
+    var last = LastStep()
+    footprint.trail.removeAll(keepingCapacity: true)
+    var isOver = follow(cpu, pace, &footprint, &last)
+    while !isOver, machine.cpus[cpu].isActive, let more = goesOn(&self) {
+      isOver = follow(cpu, more, &footprint, &last)
+    }
+    noteEnd(last, by: cpu, in: &footprint)
     guard !isOver, machine.cpus[cpu].isActive else { return line }
     let stop = machine.cpus[cpu].frame
     let visits = footprint.visits(of: footprint.number(of: stop))
@@ -219,17 +229,28 @@ extension Run {
   /// Executes a line as it is written, and notes its steps.
   package mutating func execute(_ instruction: Instruction, noting footprint: inout Footprint) {
     start(instruction, tag: -1)
-    _ = follow(instruction.cpu, Pace(.max), &footprint)
+    var last = LastStep()
+    footprint.trail.removeAll(keepingCapacity: true)
+    _ = follow(instruction.cpu, Pace(.max), &footprint, &last)
+    noteEnd(last, by: instruction.cpu, in: &footprint)
+  }
+
+  /// The step a line executed last, and where it was executed; nothing so far.
+  private struct LastStep {
+    var frame = Frame()
+    var number = -1
+  }
+
+  private mutating func noteEnd(
+    _ last: LastStep, by cpu: CPUID, in footprint: inout Footprint
+  ) {
+    if last.number >= 0 { footprint.addEnd(last.number, last.frame, by: cpu, on: &machine) }
   }
 
   /// Executes steps of the line that was started; true where it is over.
   private mutating func follow(
-    _ cpu: CPUID, _ pace: Pace, _ footprint: inout Footprint
+    _ cpu: CPUID, _ pace: Pace, _ footprint: inout Footprint, _ last: inout LastStep
   ) -> Bool {
-    footprint.trail.removeAll(keepingCapacity: true)
-    let first = steps
-    var frame = Frame()
-    var step = 0
     var isOver = false
     var cost = 0
     while cost < pace.budget && !isOver {
@@ -237,13 +258,11 @@ extension Run {
       let current = machine.cpus.storage[cpu.position].frame
       isOver = !advance()
       guard steps > before else { break }
-      frame = current
-      step = footprint.number(of: current)
-      footprint.add(step, by: cpu, on: &machine)
+      last = LastStep(frame: current, number: footprint.number(of: current))
+      footprint.add(last.number, by: cpu, on: &machine)
       let isShared = !machine.recentPages.isEmpty || !machine.recentFiles.isEmpty
       cost += isShared ? pace.sharedCost : 1
     }
-    if steps > first { footprint.addEnd(step, frame, by: cpu, on: &machine) }
     return isOver
   }
 }

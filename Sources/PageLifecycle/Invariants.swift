@@ -262,7 +262,7 @@ extension Invariant {
 
 extension Machine {
   @inline(__always)
-  func idleCount(of pfn: PFN) -> Int32 {
+  mutating func idleCount(of pfn: PFN) -> Int32 {
     switch pages[pfn].type {
     // memremap_pages() is a holder like others there.
     case _ where rules.baseHoldsPagemap: 0

@@ -55,7 +55,7 @@ package enum Limits {
   /// Procedures a call may have entered and not left.
   package static let stackDepth = 8
   /// Calls that may wait behind an unfinished call of their CPU.  One more is refused: -EAGAIN.
-  package static let queuedCalls = 16
+  package static let queuedCalls = 64
   /// Violations kept of one run; later ones are only counted.
   package static let violations = 8
   /// Times a call may retry one fault: then it gives up, and if nobody else could run meanwhile

@@ -104,6 +104,37 @@ package struct MM: Sendable {
   package var vmas = PerMapping<VMA>(repeating: VMA())
 }
 
+extension MM {
+  /// The mapping and page an address names, or nil outside every VMA.
+  mutating func resolve(_ address: Address) -> (MappingID, PageIndex)? {
+    guard address.isFilePage else {
+      let isMapped = vmas.with(address.mapping) { !$0.isFree && $0.pages.contains(address.page) }
+      return isMapped ? (address.mapping, address.page) : nil
+    }
+    for mapping in vmas.indices {
+      let page = vmas.with(mapping) { vma -> PageIndex? in
+        guard vma.file == address.file, address.page >= vma.offset else { return nil }
+        let page = PageIndex(address.page.position - vma.offset.position)
+        return vma.pages.contains(page) ? page : nil
+      }
+      if let page { return (mapping, page) }
+    }
+    return nil
+  }
+
+  /// The pages of a mapping that show a part of a file; nil where it shows none of them.
+  mutating func pages(of mapping: MappingID, showing file: FileID, _ part: Range<Int>)
+    -> Range<Int>?
+  {
+    vmas.with(mapping) { vma in
+      guard vma.file == file else { return nil }
+      let first = max(0, part.lowerBound - vma.offset.position)
+      let end = min(Limits.filePages, part.upperBound - vma.offset.position)
+      return first < end ? first..<end : nil
+    }
+  }
+}
+
 /// A virtual address, as a program names it.
 package struct Address: Hashable, Sendable {
   package var rawValue: UInt8

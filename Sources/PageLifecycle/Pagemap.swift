@@ -132,4 +132,10 @@ package struct DevPagemap: Sendable {
   package var allocating: UInt8 = 0
   /// The driver hands out no more pages.
   package var isRemoving = false
+  /// memunmap_pages() has begun and not returned: the driver core's device lock keeps binds off.
+  package var isUnbinding = false
+  /// `dax_alive()`: its driver has bound it whole and lets go of nothing yet.
+  var isAlive: Bool { state == .live && !isRemoving }
+  /// It may be bound anew.
+  var mayBeBound: Bool { state == .gone && hasExited && !isUnbinding }
 }

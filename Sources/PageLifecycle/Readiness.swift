@@ -17,6 +17,9 @@ extension Machine {
     return (active, idle)
   }
 
+  /// Whether a CPU is in a call.
+  package mutating func isActive(_ cpu: CPUID) -> Bool { cpus[cpu].isActive }
+
   /// Whether an address space exists.
   package mutating func isAlive(_ mm: MMID) -> Bool { mms[mm].isAlive }
 

@@ -178,7 +178,7 @@ extension Rule {
       case .locksFaultPage:
         (
           "M-FPLIVE", "of several CPU faults on a device page only one holds it",
-          [.I58], "1afaeb8293c9"
+          [.I58, .I51], "1afaeb8293c9"
         )
       case .sleepsOnFaultPageLock:
         (
@@ -329,7 +329,7 @@ extension Rule {
       case .holdsEntryWhileUnmapping:
         (
           "M-HOLEZAP", "a write keeps the entry it replaces locked until nobody maps the old page",
-          [.I54, .I28], "found by pagefuzz; the order in invalidate_inode_pages2_range()"
+          [.I54, .I28, .I24], "found by pagefuzz; the order in invalidate_inode_pages2_range()"
         )
       case .putsPagemapOnce:
         (

@@ -67,7 +67,7 @@ package struct Run: Sendable {
   private var visits: UInt16 = 0
   private var isRunning = false
   private var tags = InlineArray<9, Int>(repeating: 0)
-  private var queue = InlineArray<16, Queued>(repeating: Queued())
+  private var queue = InlineArray<64, Queued>(repeating: Queued())
   private var queued = 0
   private var cursor = 0
   /// Who is ordered behind whom, where the machine keeps what is needed to know.
@@ -180,7 +180,7 @@ package struct Run: Sendable {
       return false
     }
     guard isRunning else { return stage != .lines && stage != .ended && selectNext() }
-    guard machine.canRun(cpu) || machine.cpus[cpu].wait.kind == .none else {
+    guard machine.cpus[cpu].wait.kind == .none || machine.canRun(cpu) else {
       return stopRunning()
     }
     if let until, reaches(until) { return stopRunning() }
@@ -274,6 +274,9 @@ package struct Run: Sendable {
         return .some(nil)
       }
       machine.judgeSleepers(mayWaitForPagemap: true)
+      // Behind a memunmap_pages() that waits for processes to end: it would take what nobody lets
+      // go of any more.
+      queued = 0
       return isStopped ? nil : moveOn()
     case .unmapping:
       while cursor < Limits.mms {

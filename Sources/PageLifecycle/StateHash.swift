@@ -98,7 +98,8 @@ extension Machine {
     digest.mix(
       pgmap.state.rawValue, pgmap.type.rawValue, pgmap.hasExited ? 1 : 0, pgmap.firstFree.rawValue)
     digest.mix(
-      UInt64(pgmap.lock.writer) | (pgmap.isRemoving ? 1 << 8 : 0) | UInt64(pgmap.allocating) << 16)
+      UInt64(pgmap.lock.writer) | (pgmap.isRemoving ? 1 << 8 : 0)
+        | (pgmap.isUnbinding ? 1 << 9 : 0) | UInt64(pgmap.allocating) << 16)
     return digest.value
   }
 

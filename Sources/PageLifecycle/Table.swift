@@ -70,6 +70,14 @@ package struct Table<Index: TableIndex, Element, let capacity: Int> {
     @inline(__always) _read { yield storage[Int(index.rawValue)] }
     @inline(__always) _modify { yield &storage[Int(index.rawValue)] }
   }
+
+  /// Looks at an element, or changes it, where it lies: reading a part of a large one by subscript
+  /// may copy all of it.
+  @inline(__always)
+  mutating func with<Result>(_ index: Index, _ body: (inout Element) -> Result) -> Result {
+    body(&storage[Int(index.rawValue)])
+  }
+
   /// How many elements there are.
   package static var count: Int { capacity }
 

@@ -64,7 +64,6 @@ struct CorpusTests {
     .I44: "a reference that outlives its call shows as I1 or I20",
     .I49: "every era looks for migration entries in every process",
     .I50: "no era maps private pages for the CPU",
-    .I51: "every era holds and locks a page while it has migration entries",
     .I53: "every era keeps the write bit in the migration entry",
     .I61: "every era counts an entry where it is set and where it is zapped, under one lock",
     .I59: "sleeping under a spinlock is a mistake of code, not of a protocol",

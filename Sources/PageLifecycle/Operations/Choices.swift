@@ -46,6 +46,10 @@ enum ConvertUnwritten: Body {
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
+    guard m.pgmap.isAlive else {
+      m.value = Outcome(.noDevice)
+      return .finish
+    }
     m.initializeBlock(m.call.file, m.call.page)
     m.value = .ok
     return .finish

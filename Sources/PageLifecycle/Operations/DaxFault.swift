@@ -194,7 +194,7 @@ enum DaxFault: Body {
     let (file, index) = (m.frame.file, m.frame.index)
     switch step {
     case .iomapBegin:
-      guard m.pgmap.state == .live else { return fail(.sigbus, &m) }
+      guard m.pgmap.isAlive else { return fail(.sigbus, &m) }
       let isCopying = isCopy(&m)
       let existing = m.files[file].entry(at: index)
       let isShared = m.sharesBlock(file, index)
@@ -224,6 +224,10 @@ enum DaxFault: Body {
       return .next(.copyData)
 
     case .copyData:
+      guard m.frame.pfn.isNone || m.pgmap.isAlive else {
+        m.frame.result = Outcome(.sigbus)
+        return .next(.putPage)
+      }
       m.memory[m.frame.pte.pfn] = m.frame.pfn.isNone ? 0 : m.memory[m.frame.pfn]
       return .next(.lockPageTable)
 

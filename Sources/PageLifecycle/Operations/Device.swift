@@ -33,7 +33,7 @@ enum MemremapPages: Body {
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
     let pgmap = m.pagemaps[call.pagemap]
-    return pgmap.state == .gone && pgmap.hasExited
+    return pgmap.mayBeBound
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -41,7 +41,7 @@ enum MemremapPages: Body {
     let id = isNested ? m.frame.pagemap : m.call.pagemap
     switch step {
     case .initializeReference:
-      guard m.pagemaps[id].state == .gone, m.pagemaps[id].hasExited else {
+      guard m.pagemaps[id].mayBeBound else {
         m.value = Outcome(.noMemory)
         return .finish
       }
@@ -151,7 +151,7 @@ enum MemunmapPages: Body {
     let id = m.call.pagemap
     switch step {
     case .unmount:
-      guard m.pagemaps[id].state == .live, !m.pagemaps[id].isRemoving else {
+      guard m.pagemaps[id].isAlive else {
         m.value = Outcome(.noDevice)
         return .finish
       }
@@ -178,6 +178,7 @@ enum MemunmapPages: Body {
         return .finish
       }
       m.pagemaps[id].state = .dying
+      m.pagemaps[id].isUnbinding = true
       m.pagemaps[id].references -= 1
       m.pagemaps[id].own -= 1
       let evicts = id == .pmem0 && m.obeys(.drainsBeforeUnbind)
@@ -218,7 +219,7 @@ enum MemunmapPages: Body {
     case .stopAllocating:
       guard m.acquire(.driver(id)) else { return .wait }
       // Somebody else has begun to unbind it, or binds it again.
-      guard m.pagemaps[id].state == .live, !m.pagemaps[id].isRemoving else {
+      guard m.pagemaps[id].isAlive else {
         m.frame.result = Outcome(.noDevice)
         return .next(.unlockDriver)
       }
@@ -303,6 +304,7 @@ enum MemunmapPages: Body {
 
     default:
       m.pagemaps[id].hasExited = true
+      m.pagemaps[id].isUnbinding = false
       m.value = .ok
       return .finish
     }

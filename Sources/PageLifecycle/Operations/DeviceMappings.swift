@@ -84,7 +84,7 @@ enum DeviceDAXFault: Body {
     let (mm, mapping, page, pfn) = (m.frame.mm, m.frame.mapping, m.frame.page, m.frame.pfn)
     switch step {
     case .lockDevice:
-      guard m.pagemaps[.dax0].state == .live, !m.pagemaps[.dax0].isRemoving else {
+      guard m.pagemaps[.dax0].isAlive else {
         m.value = Outcome(.sigbus)
         return .finish
       }

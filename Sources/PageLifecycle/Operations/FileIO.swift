@@ -51,8 +51,8 @@ enum FileIO: Body {
       guard isWrite else { return .next(.copy) }
       let block = m.files[file].blocks[index]
       let isNew = block.isHole || block.isUnwritten
-      guard m.pgmap.state == .live, m.allocateForWrite(file, index, pmd: false) else {
-        m.frame.result = Outcome(.noSpace)
+      guard m.pgmap.isAlive, m.allocateForWrite(file, index, pmd: false) else {
+        m.frame.result = Outcome(m.pgmap.isAlive ? .noSpace : .noDevice)
         return .next(.unlockInode)
       }
       // A fault that has just got the block may not have taken the zero page away yet.
@@ -68,6 +68,11 @@ enum FileIO: Body {
       guard !m.frame.result.isFailure else { return .next(.unlockInode) }
       let block = m.files[file].blocks[index]
       let isData = !block.isHole && !block.isUnwritten && index.rawValue < m.files[file].size
+      // `dax_direct_access()` of a device that is gone.
+      guard m.pgmap.isAlive || !(isWrite || isData) else {
+        m.frame.result = Outcome(.noDevice)
+        return .next(.unlockInode)
+      }
       if isWrite {
         m.memory[block.pfn] = m.call.value
         m.files[file].contents[index] = m.call.value

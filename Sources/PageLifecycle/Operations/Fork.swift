@@ -127,6 +127,8 @@ enum Fork: Body {
   private static func copyVMA(_ vma: VMA, _ m: inout Machine) {
     var copy = vma
     copy.ptes = Table(repeating: .none)
+    // Its private copies come with their entries; who zaps may be quicker.
+    (copy.copies, copy.unsettled) = (Bits(), Bits())
     m.mms[child].vmas[m.frame.mapping] = copy
   }
 
@@ -203,7 +205,10 @@ enum Fork: Body {
         m.mms[parent].vmas[m.frame.mapping].ptes[m.frame.page + offset].isExclusive = false
       }
     }
-    guard pte.isMapping else { return .next(.setChildPTE) }
+    guard pte.isMapping else {
+      for offset in 0..<span(&m) { keepBook(m.frame.page + offset, &m) }
+      return .next(.setChildPTE)
+    }
     guard pte.kind == .page else { return .next(.dupRmap) }
     let isOwn =
       m.pages[pte.pfn].mapping == .anon

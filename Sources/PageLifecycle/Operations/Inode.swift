@@ -21,7 +21,7 @@ enum Open: Body {
     let file = m.call.file
     let inode = m.files[file]
     // An inode being evicted, or alive without a name, still occupies its place.
-    guard m.pgmap.state == .live else {
+    guard m.pgmap.isAlive else {
       m.value = Outcome(.noDevice)
       return .finish
     }
@@ -145,7 +145,7 @@ extension Machine {
   /// The file system is drained for an unbind, or gone with its device, which is perhaps being bound
   /// again: it is mounted when memremap_pages() has returned.
   mutating func isUnmounted() -> Bool {
-    obeys(.drainsBeforeUnbind) && (pgmap.state != .live || pgmap.isRemoving)
+    obeys(.drainsBeforeUnbind) && !pgmap.isAlive
   }
 
   /// A descriptor, a mapping or a call in flight holds the inode.

@@ -275,10 +275,11 @@ extension Machine {
   /// Its slot at hand; an empty one where the last was passed.
   @inline(__always)
   var slot: Migration.Slot {
-    get {
-      let position = Int(cpus[current].frame.count)
-      guard position < Limits.migrationPages else { return Migration.Slot() }
-      return cpus[current].migration.slots[position]
+    mutating get {
+      cpus.with(current) { cpu in
+        let position = Int(cpu.frame.count)
+        return position < Limits.migrationPages ? cpu.migration.slots[position] : Migration.Slot()
+      }
     }
     _modify { yield &cpus[current].migration.slots[Int(cpus[current].frame.count)] }
   }

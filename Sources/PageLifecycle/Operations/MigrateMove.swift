@@ -100,10 +100,13 @@ enum MigratePages: Body {
     switch step {
     case .nextSlot:
       while m.frame.count < m.migration.count {
-        if m.slot.isSelected && m.slot.destination.isNone { m.slot.isSelected = false }
-        if m.slot.isSelected && !m.slot.isEmpty && !m.slot.isCompound && m.isLarge(m.slot.source) {
-          return .next(.splitSource)
+        let isPartOfFolio =
+          m.slot.isSelected && !m.slot.isEmpty && !m.slot.isCompound && m.isLarge(m.slot.source)
+        if m.slot.isSelected && m.slot.destination.isNone {
+          m.slot.isSelected = false
+          if isPartOfFolio { m.keepFolioWhole() }
         }
+        if m.slot.isSelected && isPartOfFolio { return .next(.splitSource) }
         if m.slot.isSelected { return .next(m.slot.isEmpty ? .lockPageTable : .checkCount) }
         m.frame.count += 1
       }
@@ -115,7 +118,14 @@ enum MigratePages: Body {
       return m.enter(frame, then: Step.keepParts)
 
     case .keepParts:
-      m.keepPartsOfFolio(isSplit: !m.value.isFailure)
+      if m.value.isFailure {
+        // Its entries are those of pages now: a fault that comes back splits it before it migrates.
+        m.cpus[m.current].migration.isBeaten = true
+        m.slot.isSelected = false
+        m.keepFolioWhole()
+      } else {
+        m.keepPartsOfFolio()
+      }
       return .next(.nextSlot)
 
     case .checkCount:
@@ -312,20 +322,18 @@ extension Machine {
     }
   }
 
-  /// The pages of a folio are locked and held by the migration now, or the folio stays whole.
-  fileprivate mutating func keepPartsOfFolio(isSplit: Bool) {
-    if !isSplit {
-      // Its entries are those of pages now: a fault that comes back splits it before it migrates.
-      migration.isBeaten = true
-      cpus[current].migration.slots[0].isSelected = false
-    }
+  /// The pages of a folio that was split are locked and held by the migration now.
+  fileprivate mutating func keepPartsOfFolio() {
     for position in 1..<Limits.migrationPages {
-      if isSplit {
-        cpus[current].migration.slots[position].hasLockedSource = true
-      } else {
-        cpus[current].migration.slots[position].source = .none
-        cpus[current].migration.slots[position].isSelected = false
-      }
+      cpus[current].migration.slots[position].hasLockedSource = true
+    }
+  }
+
+  /// A folio that stays is one page again: what was meant for its other pages has no source.
+  fileprivate mutating func keepFolioWhole() {
+    for position in 1..<Limits.migrationPages {
+      cpus[current].migration.slots[position].source = .none
+      cpus[current].migration.slots[position].isSelected = false
     }
   }
 }

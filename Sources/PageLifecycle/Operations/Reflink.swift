@@ -87,7 +87,7 @@ enum Reflink: Body {
     default:
       let page = m.call.address.page
       let isItself = isOneFile(&m) && page == m.call.page
-      guard !isItself, page.rawValue < m.files[source].size, m.pgmap.state == .live else {
+      guard !isItself, page.rawValue < m.files[source].size, m.pgmap.isAlive else {
         m.frame.result = Outcome(.invalid)
         return .next(.unlockSecond)
       }
@@ -234,6 +234,7 @@ enum AwaitIdle: Body {
       return .next(.testPage)
 
     case .testPage:
+      m.noteUse(of: m.frame.pfn)
       guard m.isIdle(m.frame.pfn) else { return .next(.sleepOnPage) }
       m.leaveQueue()
       return .finish
@@ -270,9 +271,11 @@ extension Machine {
     files[file].size = max(files[file].size, index.rawValue + 1)
   }
 
-  /// A page of a shared block gets one of its own with the same contents; false on a full device.
+  /// A page of a shared block gets one of its own with the same contents; false on a full device,
+  /// and on one that is gone.
   mutating func unshareBlock(_ file: FileID, _ index: PageIndex) -> Bool {
     guard sharesBlock(file, index) else { return true }
+    guard pgmap.isAlive else { return false }
     let copy = allocateBlock()
     guard !copy.isNone else { return false }
     memory[copy] = memory[files[file].blocks[index].pfn]
@@ -286,8 +289,10 @@ extension Machine {
       return nil
     }
     let pfn = files[file].blocks[index].pfn
-    guard !pfn.isNone, !sharesBlock(file, index), !isIdle(owner(of: pfn)) else { return nil }
-    return owner(of: pfn)
+    guard !pfn.isNone, !sharesBlock(file, index) else { return nil }
+    let owner = owner(of: pfn)
+    noteUse(of: owner)
+    return isIdle(owner) ? nil : owner
   }
 
   /// Any page of the file system's device that somebody holds.

@@ -255,13 +255,13 @@ enum UnmapMappingRange: Body {
       let mm = MMID(Int(m.frame.count) / Limits.mappings)
       let mapping = MappingID(Int(m.frame.count) % Limits.mappings)
       m.frame.count += 1
-      guard m.mms[mm].isAlive, m.mms[mm].vmas[mapping].file == m.frame.file else { continue }
-      let offset = m.mms[mm].vmas[mapping].offset.position
-      let first = max(0, m.frame.page.position - offset)
-      let end = min(Limits.filePages, m.frame.end.position - offset)
-      guard first < end else { continue }
-      return m.enter(
-        ZapRange.frame(mm, mapping, first..<end, m.frame.flags), then: Step.nextVMA)
+      let part = m.frame.page.position..<m.frame.end.position
+      let file = m.frame.file
+      let shown = m.mms.with(mm) { mm in
+        mm.isAlive ? mm.pages(of: mapping, showing: file, part) : nil
+      }
+      guard let shown else { continue }
+      return m.enter(ZapRange.frame(mm, mapping, shown, m.frame.flags), then: Step.nextVMA)
     }
     return .next(.unlockTree)
   }
