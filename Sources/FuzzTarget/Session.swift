@@ -23,6 +23,8 @@ final class Session {
       let pattern = Pattern(finding.identity)
       settings.harness.wanted = [.pattern(pattern)]
       setenv("PAGEFUZZ_FIND", "\(pattern)", 1)
+      settings.harness.isExact = true
+      setenv("PAGEFUZZ_REPAIRS", "own", 1)
       settings.harness.variant = finding.program.variant
       setenv("PAGEFUZZ_PROTOCOL", finding.program.variant.name, 1)
     }

@@ -64,6 +64,11 @@ struct Settings {
       help: "abort only at these, separated by commas: a bug or rule (M-MAPPED), an invariant "
         + "(I27), an identity, known bugs ('known') [any]"),
     Option(name: "ignore", help: "do not abort at these [nothing]"),
+    Option(
+      name: "repairs",
+      help: "'any': also abort at what is found once other bugs are repaired, for each may hide "
+        + "another; 'own': only at what a program shows as it is [any; own where libFuzzer "
+        + "minimizes]"),
     Option(name: "mutator", help: "'typed', or 'bytes': the engine's own [typed]"),
     Option(name: "features", help: "what guides beside edges: 'states' or 'none' [states]"),
     Option(name: "print", help: "'hash': print steps and hash of every input [nothing]"),
@@ -99,6 +104,7 @@ struct Settings {
     if let text = values["protocol"], !text.isEmpty { harness.variant = Self.variant(text) }
     harness.wanted = Self.quarries(values["find"] ?? "any", "find")
     harness.ignored = Self.quarries(values["ignore"] ?? "", "ignore")
+    harness.isExact = Self.choice(values["repairs"], ["any", "own"], "repairs") == 1
     isTyped = Self.choice(values["mutator"], ["typed", "bytes"], "mutator") == 0
     notesStates = Self.choice(values["features"], ["states", "none"], "features") == 0
     printsHash = Self.choice(values["print"], ["nothing", "hash"], "print") == 1

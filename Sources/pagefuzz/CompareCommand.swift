@@ -31,8 +31,8 @@ enum CompareCommand: Command {
     of specimens.  A run that is given up counts as longer than any other.  At the end stands the
     geometric mean of the ratios of those specimens that A needs more than 100000 steps for.
 
-    A search is full, random, or the name of a scheduler; 'full-continue' is full without that
-    mechanism.  With --csv every run is kept when it is over, in the order of runs: whoever
+    A search is full, random (each program from nothing), or the name of a scheduler (as that, and
+    no other schedules).  With --csv every run is kept when it is over, in the order of runs: whoever
     interrupts the command and gives it again goes on there, also to more seeds, specimens or steps.
     After a change of the search begin another file.  The number of workers changes no result.
 
@@ -44,8 +44,9 @@ enum CompareCommand: Command {
     Option.format, Option.quiet,
   ]
   static let operands = [
-    Operand(.text("A", offers: Search.names), "a search"),
-    Operand(.text("B", offers: Search.names), "what to compare it with", isRepeated: true),
+    Operand(.text("A", offers: Search.all.map(\.name)), "a search"),
+    Operand(
+      .text("B", offers: Search.all.map(\.name)), "what to compare it with", isRepeated: true),
   ]
   static let examples = [
     Example(
@@ -122,7 +123,7 @@ enum CompareCommand: Command {
     }
     return try names.map { name in
       if let search = Search(named: name) { return search }
-      let near = Suggestion.phrase(for: name, among: Search.names)
+      let near = Suggestion.phrase(for: name, among: Search.all.map(\.name))
       throw CommandFailure(.usage, "compare: no search '\(name)'\(near)")
     }
   }

@@ -56,10 +56,15 @@ struct DeathReport {
     frame.contains("/Sources/PageLifecycle/")
   }
 
-  /// Without addresses and the number of the process, which differ from run to run.
+  private static var numbers: Regex<Substring> {
+    #/ \((?:pid=\d+|[^ ()]+\+0x[0-9a-f]+|BuildId: [0-9a-f]+)\)/#
+  }
+
+  /// Without addresses and numbers of processes and threads, which differ from run to run.
   private static func withoutNumbers(_ line: String) -> String {
-    line.split(separator: " ", omittingEmptySubsequences: false).compactMap { word in
-      if word.hasPrefix("0x") || word.hasPrefix("(BuildId") { return nil }
+    let line = line.replacing(Self.numbers, with: "").replacing(#/\(tid=\d+, /#, with: "(")
+    return line.split(separator: " ", omittingEmptySubsequences: false).compactMap { word in
+      if word.hasPrefix("0x") { return nil }
       if word.hasPrefix("=="), word.hasSuffix("==ERROR:") { return "ERROR:" }
       guard let mangled = word.range(of: "$s"), mangled.lowerBound == word.startIndex else {
         return word.range(of: "/Sources/").map { "Sources/" + word[$0.upperBound...] }

@@ -15,8 +15,8 @@ enum FuzzCommand: Command {
   static let executions = Option("executions", .number(1...UInt64.max), "how many programs")
   static let seed = Option("seed", .number(), "where all randomness begins [1]")
   static let search = Option(
-    "search", .text("NAME", offers: Search.names),
-    "how to search: full, random, races, a scheduler; or without a mechanism [full]")
+    "search", .text("NAME", offers: Search.all.map(\.name)),
+    "how to search: full, random, races, or a scheduler's name [full]")
   static let crashes = Option("crashes", .directory, "where findings are kept [crashes]")
   static let corpus = Option(
     "corpus", .directory, "where to keep the fewest programs that reach all it reached")
@@ -105,7 +105,7 @@ extension FuzzCommand {
     if let number = arguments.number(seed) { options.seed = number }
     if let name = arguments[search] {
       guard let search = Search(named: name) else {
-        let near = Suggestion.phrase(for: name, among: Search.names)
+        let near = Suggestion.phrase(for: name, among: Search.all.map(\.name))
         throw CommandFailure(.usage, "fuzz: no search '\(name)'\(near)")
       }
       options.search = search

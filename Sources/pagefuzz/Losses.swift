@@ -45,15 +45,22 @@ struct Losses {
         "execution \(loss.execution) is left out: workers die of it (\(loss.kind))")
       return nil
     }
+    // What a sanitizer found in one place is one mistake, whatever else the program does.
+    let summary = loss.report.kind.flatMap { _ in loss.report.lines.last }
+    let place = summary.map { "\(program.variant.base.name) \($0)" }
+    if let place, seen.contains(place) { return nil }
     guard seen.insert(Self.key(program, loss.kind)).inserted else { return nil }
     let raw = Self.name(program, loss.kind)
     if directory.has(raw) { return nil }
-    keep(text(of: program, loss, isMinimal: false), raw)
+    keep(text(of: program, loss, reduced: nil), raw)
     let (smaller, isMinimal) = try reduce(program, loss.kind, &crew)
+    if isMinimal, let place { seen.insert(place) }
     let name = Self.name(smaller, loss.kind)
-    keep(text(of: smaller, loss, isMinimal: isMinimal), name)
-    if name != raw { try? directory.remove(raw) }
-    seen.insert(Self.key(smaller, loss.kind))
+    defer { if name != raw { try? directory.remove(raw) } }
+    let isNew = seen.insert(Self.key(smaller, loss.kind)).inserted && !directory.has(name)
+    guard isNew || name == raw else { return nil }
+    let lines = isMinimal ? program.lines.count : nil
+    keep(text(of: smaller, loss, reduced: lines), name)
     hasNews = true
     return directory.path(of: name)
   }
@@ -69,7 +76,8 @@ struct Losses {
       [program.variant.base.name, kind], hash: CrashDirectory.hash(key(program, kind)))
   }
 
-  private func text(of program: Program, _ loss: Loss, isMinimal: Bool) -> String {
+  /// What is saved of a program, which had so many lines before it was minimal; nil where it is not.
+  private func text(of program: Program, _ loss: Loss, reduced lines: Int?) -> String {
     var program = program
     let what =
       switch loss.death {
@@ -81,7 +89,8 @@ struct Losses {
     program.introduction = [
       "\(what): a bug of pagefuzz, not of the kernel.",
       "Found with seed \(seed) in execution \(loss.execution)"
-        + (isMinimal ? "; no line can be left out." : "; as it was found."),
+        + (lines.map { ", in \($0) \($0 == 1 ? "line" : "lines"); no line can be left out." }
+          ?? "; as it was found."),
     ]
     if !loss.report.lines.isEmpty { program.introduction += [nil] + loss.report.lines }
     program.expectation = .unstated

@@ -121,15 +121,16 @@ enum Worker {
       guard campaign != nil else { return nil }
       let meeting = Twin.Meeting()
       defer { meeting.end() }
+      let race: (Program) -> Void = { Twin.race($0.repairingHandles(), meeting) }
       let (result, same) = Twin.run {
         campaign?.run(
           shard,
           announce: {
             meeting.wait()
             announce($0)
-          }, watch: watch)
+          }, watch: watch, executed: race)
       } _: {
-        twin?.run(shard, announce: { _ in meeting.wait() })
+        twin?.run(shard, announce: { _ in meeting.wait() }, executed: race)
       }
       precondition(same??.bytes == result?.bytes, "two runs of one shard differ")
       return result
@@ -137,11 +138,17 @@ enum Worker {
 
     private static func probe(_ program: Program) {
       let text = ProgramPrinter.text(of: program)
+      let meeting = Twin.Meeting()
+      defer { meeting.end() }
       _ = Twin.run {
-        Execution.run(program).identities()
+        Twin.race(program, meeting)
       } _: {
-        (try? ProgramParser.parse(text)).map { Execution.run($0).identities() } ?? []
+        guard let same = try? ProgramParser.parse(text) else {
+          preconditionFailure("a program is its text")
+        }
+        Twin.race(same, meeting)
       }
+      _ = Execution.run(program).identities()
     }
   }
 #else
