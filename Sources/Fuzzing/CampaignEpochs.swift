@@ -60,7 +60,7 @@ extension Campaign {
       let verdict = execution.run.machine.verdict
       result.steps += execution.run.steps - execution.resumed
       result.endSteps += execution.run.endSteps
-      noteNovelty(plan, cpus, in: &result)
+      noteNovelty(number, plan, cpus, in: &result)
       executed?(Program(plan.variant, boot: plan.boot, instructions: execution.instructions))
       guard verdict.count > 0 else { continue }
       result.violating += 1
@@ -78,23 +78,29 @@ extension Campaign {
   }
 
   /// Keeps what reached something new: for all at the end of the epoch, for this shard at once.
-  private mutating func noteNovelty(_ plan: Plan, _ cpus: Int, in result: inout ShardResult) {
+  private mutating func noteNovelty(
+    _ number: Int, _ plan: Plan, _ cpus: Int, in result: inout ShardResult
+  ) {
     guard !execution.coverage.news.isEmpty else { return }
     var program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
     let whole = options.keepsCorpus ? ProgramBinary.encode(program) : []
-    var checkpoint: [UInt8] = []
+    var bytes: [UInt8] = []
     if !options.search.isBlind, let lines = execution.novelty,
       lines <= SearchLimits.checkpointLines
     {
+      let instructions = Array(execution.instructions.prefix(lines))
       program.lines.removeSubrange(lines...)
-      checkpoint = ProgramBinary.encode(program)
-      let base = targets[plan.target].base
-      pool.addForNow(Checkpoint(target: plan.target, of: base, cpus: cpus, bytes: checkpoint))
+      bytes = ProgramBinary.encode(program)
+      let stop = Checkpoint.Stop(plan.variant, plan.boot, instructions, execution.noveltyRun)
+      pool.addForNow(
+        Checkpoint(
+          target: plan.target, of: targets[plan.target].base, cpus: cpus, bytes: bytes, stop: stop),
+        number)
     }
     result.novelties.append(
       .init(
         execution: result.executions, target: plan.target, cpus: cpus,
-        features: execution.coverage.news.sorted(), checkpoint: checkpoint, whole: whole))
+        features: execution.coverage.news.sorted(), checkpoint: bytes, whole: whole))
   }
 
   /// Counts a bug of a shard: one that was seen before its epoch, or one of its own.
@@ -156,6 +162,7 @@ extension Campaign {
       endSteps += result.endSteps
       violating += result.violating
     }
+    pool.endEpoch()
     epoch += 1
     return news
   }
@@ -207,7 +214,7 @@ extension Campaign {
     pool.add(
       Checkpoint(
         target: novelty.target, of: targets[novelty.target].base, cpus: novelty.cpus,
-        bytes: novelty.checkpoint), &random)
+        bytes: novelty.checkpoint, stop: pool.machine(of: number)), &random)
   }
 
   /// Counts a bug; returns it where it is new.

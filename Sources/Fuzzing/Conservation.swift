@@ -43,7 +43,7 @@ package struct Conservation: Sendable {
     var scheduler = RandomWalk(burst: 1 << schedule.below(6))
     let boot = generator.options.boot
     execution.execute(
-      .boot(variant.rules, boot), calls: SearchLimits.programCalls, generator, &scheduler,
+      .boot(variant.rules, boot), calls: SearchLimits.standardCalls, generator, &scheduler,
       &calls, &schedule)
     let verdict = execution.run.machine.verdict
     moved += verdict.pagesMoved

@@ -14,6 +14,9 @@ package struct Harness: Sendable {
     package var wanted: [Quarry] = []
     /// What does not count, even so.
     package var ignored: [Quarry] = []
+    /// Only what the program shows as it is counts, and not what it would show with other bugs
+    /// repaired.
+    package var isExact = false
     /// The protocol of ``variant`` or else v6.1, which is what programs made from nothing are about.
     package var main: Variant { variant ?? Variant(.v6_1) }
 
@@ -93,7 +96,7 @@ package struct Harness: Sendable {
         continue
       }
       if isWanted(found) { return found }
-      guard !options.wanted.isEmpty || !options.ignored.isEmpty else { continue }
+      guard !options.wanted.isEmpty || !options.ignored.isEmpty, !options.isExact else { continue }
       // Several bugs at once have no single cause; each alone may be what is looked for.
       if let part = Campaign.bugs(behind: violation, in: program).first(where: isWanted) {
         return part

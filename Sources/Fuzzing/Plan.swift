@@ -99,18 +99,10 @@ struct Plan: Sendable {
     }
     if search.watchesRaces { boot.races = 1 }
     start = .boot(variant.rules, boot)
-    guard let mechanism = search.mechanism(&random), let found = pool.next(target, &random) else {
-      return
-    }
+    guard search.goesOn(&random), let found = pool.next(target, &random) else { return }
     (variant, boot, cpus) = (found.stop.variant, found.stop.boot, found.cpus)
-    switch mechanism {
-    case .continue:
-      start = .after(found.stop)
-      calls = 1 + random.below(SearchLimits.suffixCalls)
-    case .reschedule:
-      start = .rescheduling(found.stop)
-      calls = random.below(SearchLimits.addedCalls)
-    }
+    start = .after(found.stop)
+    calls = 1 + random.below(SearchLimits.programCalls)
   }
 
   /// The machine a program may boot.

@@ -12,12 +12,17 @@ package struct Checkpoint: Sendable {
     let instructions: [Instruction]
     let run: Run
 
+    /// What executing lines has come to.
+    init(_ variant: Variant, _ boot: Boot, _ instructions: [Instruction], _ run: Run) {
+      (self.variant, self.boot, self.instructions, self.run) = (variant, boot, instructions, run)
+    }
+
     /// Executes the lines of a program.
-    init(_ program: Program) {
-      (variant, boot, instructions) = (program.variant, program.boot, program.instructions)
-      var run = Run(Machine(variant.rules, boot))
+    convenience init(_ program: Program) {
+      let instructions = program.instructions
+      var run = Run(Machine(program.variant.rules, program.boot))
       for instruction in instructions { run.execute(instruction, tag: -1) }
-      self.run = run
+      self.init(program.variant, program.boot, instructions, run)
     }
   }
 
@@ -25,17 +30,19 @@ package struct Checkpoint: Sendable {
   let target: Int
   /// CPUs its calls may use.
   let cpus: Int
-  /// The program in binary form: what most checkpoints stay, for few are gone on with.
+  /// The program in binary form.
   let bytes: [UInt8]
   private let base: Protocol
-  private var stop: Stop?
+  /// The machine, as long as it is kept.
+  fileprivate var stop: Stop?
 
   /// What bytes stand for under a target's protocol, whatever they once were.
-  init(target: Int, of base: Protocol, cpus: Int, bytes: [UInt8]) {
-    (self.target, self.base, self.cpus, self.bytes) = (target, base, cpus, bytes)
+  init(target: Int, of base: Protocol, cpus: Int, bytes: [UInt8], stop: Stop? = nil) {
+    (self.target, self.base, self.cpus) = (target, base, cpus)
+    (self.bytes, self.stop) = (bytes, stop)
   }
 
-  /// Executes its lines unless that was done before.
+  /// Where its lines stop; they are executed unless that was done before.
   mutating func reach() -> Stop {
     if let stop { return stop }
     // Bytes know protocols by their names; one that is tried out has none.
@@ -46,6 +53,9 @@ package struct Checkpoint: Sendable {
 }
 
 /// The checkpoints of a campaign, at most ``SearchLimits/checkpoints`` a protocol.
+///
+/// Who made a checkpoint keeps the machine, so that going on from it costs what comes after it;
+/// another process executes its lines once.
 struct Pool: Sendable {
   /// A checkpoint that was gone on with.
   struct Draw: Equatable, Sendable {
@@ -62,6 +72,8 @@ struct Pool: Sendable {
   /// What came since ``takeBack()``, and how often each was gone on with.
   private var fresh: [[Checkpoint]]
   private var freshTries: [[Int]]
+  /// Machines of checkpoints that came since the last epoch ended, by execution.
+  private var made: [Int: Checkpoint.Stop] = [:]
 
   /// None yet, of so many protocols.
   init(targets: Int) {
@@ -85,12 +97,19 @@ struct Pool: Sendable {
     tries[target][place] = 0
   }
 
-  /// Takes one in until ``takeBack()``, as long as there is room.
-  mutating func addForNow(_ checkpoint: Checkpoint) {
+  /// Takes one of an execution in until ``takeBack()``, as long as there is room.
+  mutating func addForNow(_ checkpoint: Checkpoint, _ execution: Int) {
     guard fresh[checkpoint.target].count < limit else { return }
     fresh[checkpoint.target].append(checkpoint)
     freshTries[checkpoint.target].append(0)
+    if made.count < limit { made[execution] = checkpoint.stop }
   }
+
+  /// The machine an execution of this epoch left, where that was here.
+  func machine(of execution: Int) -> Checkpoint.Stop? { made[execution] }
+
+  /// No shard of this epoch is asked for any more.
+  mutating func endEpoch() { made.removeAll(keepingCapacity: true) }
 
   /// The least tried of a few; nil where there is none.
   mutating func next(

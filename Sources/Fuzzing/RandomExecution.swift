@@ -38,6 +38,8 @@ package struct RandomExecution: Sendable {
   /// How many lines the program had after one of those that reached something new, each as likely
   /// as any; nil where none did, or where an invariant was violated there.
   private(set) var novelty: Int?
+  /// The run at that line.
+  private(set) var noveltyRun = Run(Machine(Variant(Protocol.all[0]).rules))
 
   /// Draws and executes one program with at most `calls` calls of its own, and its staged end.
   package mutating func execute(
@@ -100,29 +102,55 @@ package struct RandomExecution: Sendable {
     calls: Int, _ generator: Generator, _ scheduler: inout some Scheduler,
     _ callStream: inout Random, _ scheduleStream: inout Random
   ) {
-    for _ in 0..<calls * Self.turnsPerCall {
-      guard !run.machine.verdict.isStopped else { break }
-      let (active, idle) = run.machine.readiness(ofFirst: generator.cpus)
-      let candidates = Bits<CPUID>(rawValue: active.rawValue | idle.rawValue & startable)
-      guard !candidates.isEmpty else { break }
-      let (cpu, pace) = scheduler.choose(among: candidates, &scheduleStream)
+    var turns = calls * Self.turnsPerCall
+    var next: (cpu: CPUID, pace: Pace)?
+    while !run.machine.verdict.isStopped {
+      guard
+        let (cpu, pace) = next
+          ?? Self.choose(
+            &run.machine, generator.cpus, startable, &scheduler, &turns, &scheduleStream)
+      else { break }
+      next = nil
       var call: Call?
-      if idle.rawValue >> UInt64(cpu.rawValue) & 1 != 0 {
+      if !run.machine.isActive(cpu) {
         spendQuota(of: cpu)
         call = scripted(cpu) ?? generator.call(for: &run.machine, on: cpu, &callStream)
       }
       watcher?(instructions, Instruction(cpu, call))
-      let before = run.steps
-      instructions.append(run.burst(call, on: cpu, pace, noting: &coverage.footprint))
-      scheduler.note(executed: run.steps - before)
+      var noted = run.steps
+      let (cpus, startable) = (generator.cpus, startable)
+      let line = run.burst(call, on: cpu, pace, noting: &coverage.footprint) { run in
+        scheduler.note(executed: run.steps - noted)
+        noted = run.steps
+        next = Self.choose(
+          &run.machine, cpus, startable, &scheduler, &turns, &scheduleStream)
+        guard let more = next, more.cpu == cpu else { return nil }
+        next = nil
+        return more.pace
+      }
+      scheduler.note(executed: run.steps - noted)
+      instructions.append(line)
       if coverage.news.count > news.features {
         news = (coverage.news.count, news.lines + 1)
         if scheduleStream.oneIn(news.lines) {
           let isClean = run.machine.verdict.count == 0
           novelty = isClean ? instructions.count : nil
+          if isClean { noveltyRun = run }
         }
       }
     }
+  }
+
+  /// Who runs next, and how far; nil where nobody can, or the turns are over.
+  private static func choose(
+    _ machine: inout Machine, _ cpus: Int, _ startable: UInt64, _ scheduler: inout some Scheduler,
+    _ turns: inout Int, _ random: inout Random
+  ) -> (cpu: CPUID, pace: Pace)? {
+    let (active, idle) = machine.readiness(ofFirst: cpus)
+    let candidates = Bits<CPUID>(rawValue: active.rawValue | idle.rawValue & startable)
+    guard turns > 0, !candidates.isEmpty else { return nil }
+    turns -= 1
+    return scheduler.choose(among: candidates, &random)
   }
 
   /// The next call the script has for a CPU; none that needs a handle nobody was asked to fill.

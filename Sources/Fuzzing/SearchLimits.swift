@@ -2,12 +2,14 @@
 
 /// Every bound of the search.
 package enum SearchLimits {
-  /// Calls of the longest programs a campaign draws.
-  package static let programCalls = 24
+  /// Calls of the longest programs a campaign draws, and of the longest that go on from one.
+  package static let programCalls = 96
+  /// Calls of the longest programs that mutations draw, and of those that benchmarks execute.
+  package static let standardCalls = 24
   /// Calls of the longest program of a campaign's beginning: short ones first.
   package static let firstCalls = 8
   /// Programs of one protocol after which the longest may have one call more.
-  package static let programsPerLength = 64
+  package static let programsPerLength = 8
   /// Shards of an epoch: that many workers at most are busy at a time.
   package static let shards = 16
   /// Programs of a shard in the first epochs, and in late ones: what a shard learns, others know
@@ -32,17 +34,19 @@ package enum SearchLimits {
   /// What a step that writes a page, or a file's entry, takes of a burst of the selective walk.
   package static let sharedCost = 16
 
+  /// Of so many programs one is drawn from nothing; the others go on from an earlier one.
+  package static let programsPerFresh = 7
   /// Checkpoints a campaign keeps, of all its protocols together.
-  package static let checkpoints = 4096
+  package static let checkpoints = 1024
   /// Lines up to which a program is gone on with.
   package static let checkpointLines = 512
-  /// Calls a program that goes on from a checkpoint adds to it at most.
-  package static let suffixCalls = 6
-  /// Calls a program adds at most to those it interleaves in another way, and one more.
-  package static let addedCalls = 3
   /// Checkpoints that one is chosen among.
   static let tournament = 4
 
+  /// Calls a mutation adds at most to the beginning of a program.
+  package static let suffixCalls = 6
+  /// Calls a mutation adds at most to those it interleaves in another way, and one more.
+  package static let addedCalls = 3
   /// Lines of the longest program that a mutation makes.
   package static let mutatedLines = 96
   /// Mutations that are tried in the mean before a program is left as it is.
@@ -55,15 +59,16 @@ package enum SearchLimits {
 
   /// Name and value of each, for `list limits`.
   package static let all: [(name: String, value: Int)] = [
-    ("programCalls", programCalls), ("firstCalls", firstCalls),
+    ("programCalls", programCalls), ("standardCalls", standardCalls), ("firstCalls", firstCalls),
     ("programsPerLength", programsPerLength), ("shards", shards),
     ("firstShardPrograms", firstShardPrograms), ("lastShardPrograms", lastShardPrograms),
     ("epochsPerDoubling", epochsPerDoubling), ("checkpointLines", checkpointLines),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
     ("jointCalls", jointCalls), ("jointOrders", jointOrders), ("unexplained", unexplained),
-    ("checkpoints", checkpoints), ("sharedCost", sharedCost), ("suffixCalls", suffixCalls),
-    ("addedCalls", addedCalls),
-    ("mutatedLines", mutatedLines), ("mutationTries", mutationTries),
+    ("programsPerFresh", programsPerFresh), ("checkpoints", checkpoints),
+    ("sharedCost", sharedCost),
+    ("suffixCalls", suffixCalls), ("addedCalls", addedCalls), ("mutatedLines", mutatedLines),
+    ("mutationTries", mutationTries),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
   ]
 }

@@ -21,7 +21,11 @@ extension Reducer {
   /// a call less, or two.
   mutating func useOneStop() {
     let calls = program.instructions.indices.filter { program.instructions[$0].call != nil }
-    guard calls.count <= SearchLimits.oneStopCalls else { return }
+    guard calls.count <= SearchLimits.oneStopCalls else {
+      // What has no part in it is left out afterwards: nothing waits for it any more.
+      if calls.count <= SearchLimits.pairedLines { _ = tryOneStop(calls) }
+      return
+    }
     // Every pair, every single call, and none.
     let pairs = calls.flatMap { first in calls.filter { $0 > first }.map { Set([first, $0]) } }
     for left in pairs + calls.map({ Set([$0]) }) + [[]] {

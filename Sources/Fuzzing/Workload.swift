@@ -21,7 +21,8 @@ package enum Workload {
       var schedule = Random.stream(seed: seed, .schedule, UInt64(number))
       var scheduler = RandomWalk(burst: 1 << schedule.below(6))
       execution.execute(
-        .boot(variant.rules, options.boot), calls: SearchLimits.programCalls, generator, &scheduler,
+        .boot(variant.rules, options.boot), calls: SearchLimits.standardCalls, generator,
+        &scheduler,
         &calls, &schedule)
       return Program(variant, boot: options.boot, instructions: execution.instructions)
     }

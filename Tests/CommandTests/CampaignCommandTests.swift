@@ -22,7 +22,7 @@ struct CampaignCommandTests {
   ) throws -> Invoked {
     let crashes = ["--crashes", scratch.path("crashes")]
     return try Invoked.pagefuzz(
-      ["fuzz", "--protocol", "v6.1", "--executions", "600", "--format", "json"] + crashes + more,
+      ["fuzz", "--protocol", "v6.1", "--executions", "200", "--format", "json"] + crashes + more,
       environment: environment, signal: signal)
   }
 
@@ -88,7 +88,7 @@ struct CampaignCommandTests {
     for name in ["fuzzer_stats", "plot_data", "campaign"] {
       #expect(!scratch.text(of: "state/\(name)").isEmpty, "\(name)")
     }
-    #expect(scratch.text(of: "state/fuzzer_stats").contains("execs_done        : 600\n"))
+    #expect(scratch.text(of: "state/fuzzer_stats").contains("execs_done        : 200\n"))
     try scratch.write("nonsense\n", to: "state/campaign")
     #expect(try Self.fuzz(scratch, state + ["--resume"]).status == 65)
   }
@@ -102,7 +102,7 @@ struct CampaignCommandTests {
     #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
     let page = result.output
     #expect(page.hasPrefix("<!doctype html>") && page.hasSuffix("</html>\n"))
-    #expect(page.contains("<td>600</td>") && page.contains("<pre># pagefuzz program 1"))
+    #expect(page.contains("<td>200</td>") && page.contains("<pre># pagefuzz program 1"))
     #expect(!page.contains("http") && !page.contains("src="))
     for name in try Self.calm.get().files.keys {
       #expect(page.contains("pagefuzz replay --trace \(name)"), "\(name)")
@@ -164,7 +164,7 @@ struct CampaignCommandTests {
       scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "trap:memory_failure"])
     #expect(result.status == 1)
     #expect(result.output.contains("\"engine\":\"trap\""))
-    #expect(result.output.contains("\"executions\":600"))
+    #expect(result.output.contains("\"executions\":200"))
     let left = try Self.left(scratch, result)
     let traps = left.files.filter { $0.key.hasPrefix("v6.1-trap-") }
     #expect(traps.count == 1)
@@ -201,7 +201,7 @@ struct CampaignCommandTests {
     #expect(result.output.contains("\"engine\":\"\(kind)\",\"execution\":100"), "\(result.errors)")
     let left = try Self.left(scratch, result)
     #expect(left.files.keys.contains { $0.hasPrefix("v6.1-\(kind)-") })
-    #expect(left.summary.contains("\"executions\":600"))
+    #expect(left.summary.contains("\"executions\":200"))
     let alone = try Scratch()
     let same = try Self.fuzz(alone, ["--workers", "1"], ["PAGEFUZZ_FAULT": "\(kind)@100"])
     #expect(try Self.left(alone, same) == left)
@@ -215,9 +215,14 @@ struct CampaignCommandTests {
     let result = try Self.fuzz(
       scratch, ["--state", scratch.path("state")], ["PAGEFUZZ_DISK": "28@\(first)-\(last)"])
     #expect(result.status == 1, "\(result.errors)")
-    #expect(try Self.left(scratch, result) == Self.calm.get())
+    var left = try Self.left(scratch, result)
+    // Where not even the removal of a file that was not finished worked, it stays.
+    left.files = left.files.filter { !$0.key.hasSuffix(".tmp") }
+    #expect(try left == Self.calm.get())
     let again = try Self.fuzz(scratch, ["--state", scratch.path("state"), "--resume"])
-    #expect(try Self.left(scratch, again) == Self.calm.get())
+    var late = try Self.left(scratch, again)
+    late.files = late.files.filter { !$0.key.hasSuffix(".tmp") }
+    #expect(try late == Self.calm.get())
   }
 
   @Test("A disk that stays full ends it with its status; what was found is printed")
@@ -227,6 +232,6 @@ struct CampaignCommandTests {
     #expect(result.status == 74)
     #expect(result.errors.contains("going on") && result.errors.contains("could not be saved"))
     #expect(result.errors.contains("expect I"), "programs")
-    #expect(result.output.contains("\"executions\":600"))
+    #expect(result.output.contains("\"executions\":200"))
   }
 }

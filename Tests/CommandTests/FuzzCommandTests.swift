@@ -7,7 +7,7 @@ import Testing
 @Suite("pagefuzz fuzz")
 struct FuzzCommandTests {
   /// Enough executions for a first finding or two.
-  static let small = ["fuzz", "--protocol", "v6.1", "--executions", "500"]
+  static let small = ["fuzz", "--protocol", "v6.1", "--executions", "300"]
 
   @Test("What it finds is saved, told, summarized, and known the next time")
   func findsOnce() throws {
@@ -94,7 +94,7 @@ struct FuzzCommandTests {
       "features", "corpus", "violations",
     ]
     #expect(names.allSatisfy { summary[$0] != nil }, "\(summary.keys)")
-    #expect(summary["executions"] as? Int == 500)
+    #expect(summary["executions"] as? Int == 300)
     #expect(summary["seed"] as? Int == 1)
     let violations = try #require(summary["violations"] as? [[String: Any]])
     let fields = [

@@ -80,4 +80,29 @@ struct ReducerTests {
     var reducer = Reducer(program, showing: found.identity)
     #expect(reducer.reduce().variant == found.program.variant)
   }
+
+  @Test("Calls that matter only for where others stop are left out with their stops")
+  func oneStop() throws {
+    let text = """
+      # pagefuzz program 1
+      protocol v6.1
+      boot files=1 filePages=1 devicePages=1 devices=1
+      cpu0  mmap_anonymous(mm0, m1)
+      cpu0  migrate_to_device(d0, mm0, m1:0)
+      cpu0  punch_hole(file0:0) until breakLayouts
+      cpu1  dax_fault(mm0, file0:0)
+      cpu0  fork()
+      cpu1  dax_fault(mm0, m1:0)
+      cpu0  resume
+      cpu1  resume until privateFault.migrateToRAM
+      cpu0  dax_fault(mm0, m1:0)
+
+      """
+    let program = try ProgramParser.parse(Array(text.utf8), file: "t.prog")
+    let violation = try #require(program.violations.first { $0.invariant.name == "I45" })
+    let identity = identity(of: violation, in: program)
+    try #require(identity.cause == .rules([.locksFaultPage]))
+    var reducer = Reducer(program, showing: identity)
+    #expect(reducer.reduce().size == "4 calls, 1 preemption")
+  }
 }

@@ -12,7 +12,7 @@ extension Mutation {
     mutator.generator.options.boot = boot
     mutator.generator.options.domains = variant.base.design.domains
     mutator.generator.reswarm(&mutator.random)
-    let longest = mutator.random.oneIn(4) ? SearchLimits.programCalls : SearchLimits.firstCalls
+    let longest = mutator.random.oneIn(4) ? SearchLimits.standardCalls : SearchLimits.firstCalls
     let calls = 1 + mutator.random.below(longest)
     return mutator.draw(.boot(variant.rules, boot), calls: calls, variant, boot)
   }
