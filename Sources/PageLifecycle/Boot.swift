@@ -99,7 +99,7 @@ extension Machine {
         for offset in 0..<Limits.pagesPerPMD {
           let pfn = PFN(run.position + offset)
           files[file].blocks[first + offset] = Block(pfn: pfn)
-          memory[pfn] = 0
+          store(0, in: pfn)
         }
         return true
       }
@@ -117,7 +117,7 @@ extension Machine {
   mutating func initializeBlock(_ file: FileID, _ index: PageIndex) {
     guard files[file].blocks[index].isUnwritten else { return }
     files[file].blocks[index].isUnwritten = false
-    memory[files[file].blocks[index].pfn] = 0
+    store(0, in: files[file].blocks[index].pfn)
   }
 
   mutating func chooseBlock(_ pfn: PFN) {

@@ -190,4 +190,16 @@ extension Machine {
     guard eventCount == 0 || events[eventCount - 1] != .vanishedPageUsed(pfn) else { return }
     emit(.vanishedPageUsed(pfn))
   }
+
+  /// What the memory behind a page holds.
+  mutating func contents(of pfn: PFN) -> UInt8 {
+    noteUse(of: pfn)
+    return memory[pfn]
+  }
+
+  /// The memory behind a page is written.
+  mutating func store(_ value: UInt8, in pfn: PFN) {
+    noteUse(of: pfn)
+    memory[pfn] = value
+  }
 }

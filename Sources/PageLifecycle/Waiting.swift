@@ -159,6 +159,7 @@ extension Machine {
 
   /// Sleeps until a page is unlocked; false while it is not.
   mutating func waitForPageLock(_ pfn: PFN) -> Bool {
+    noteUse(of: pfn)
     guard pages[pfn].flags.contains(.locked) else {
       if cpus[current].wait.kind != .none { leaveQueue() }
       return true

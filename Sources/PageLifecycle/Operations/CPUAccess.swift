@@ -103,12 +103,12 @@ extension Machine {
     }
     if isWrite && !pte.isWritable { return nil }
     if isWrite {
-      memory[pte.pfn] = call.value
+      store(call.value, in: pte.pfn)
       remember(
         call.value, at: Origin(mms[call.mm].vmas[mapping], call.mm, mapping, page), pte.pfn)
       return .ok
     }
-    let value = pte.kind == .page ? memory[pte.pfn] : 0
+    let value = pte.kind == .page ? contents(of: pte.pfn) : 0
     if !isStale, let expected = expectedValue(call.mm, mapping, page) {
       emit(.read(value: value, expected: expected, pte.pfn))
     }

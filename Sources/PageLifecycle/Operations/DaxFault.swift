@@ -228,7 +228,7 @@ enum DaxFault: Body {
         m.frame.result = Outcome(.sigbus)
         return .next(.putPage)
       }
-      m.memory[m.frame.pte.pfn] = m.frame.pfn.isNone ? 0 : m.memory[m.frame.pfn]
+      m.store(m.frame.pfn.isNone ? 0 : m.contents(of: m.frame.pfn), in: m.frame.pte.pfn)
       return .next(.lockPageTable)
 
     default:

@@ -404,12 +404,12 @@ extension Machine {
   fileprivate mutating func deviceAccess(_ pte: PTE, _ isWrite: Bool) -> Outcome {
     let (mm, mapping, page) = (call.mm, frame.mapping, frame.page)
     if isWrite {
-      memory[pte.pfn] = call.value
+      store(call.value, in: pte.pfn)
       remember(
         call.value, at: Origin(mms[mm].vmas[mapping], mm, mapping, page), pte.pfn)
       return .ok
     }
-    let value = pte.kind == .zero ? 0 : memory[pte.pfn]
+    let value = pte.kind == .zero ? 0 : contents(of: pte.pfn)
     if let expected = expectedValue(mm, mapping, page) {
       emit(.read(value: value, expected: expected, pte.pfn))
     }

@@ -36,6 +36,7 @@ enum HoldEntry: Body {
       return m.pages[pfn].refcount == 1 ? .next(.getPagemap) : advance(&m)
 
     case .testFirst:
+      m.noteUse(of: pfn)
       return m.pages[pfn].refcount == 1 ? .next(.getPagemap) : advance(&m)
 
     case .getPagemap:
@@ -95,6 +96,7 @@ enum ReleaseEntry: Body {
     case .testLast:
       let looksAgain = m.rules.entryPagemap == .perFolio && !m.obeys(.dropsPagemapAtLastPut)
       let pfn = PFN(entry.pfn.position + Int(m.frame.count) - 1)
+      if looksAgain { m.noteUse(of: pfn) }
       if looksAgain && m.pages[pfn].refcount == 0 { m.putPageReference(.pmem0) }
       return .next(.putNext)
     }
@@ -115,6 +117,7 @@ extension Machine {
 
   /// The tag that a page's entry gets when nobody holds the page any more.
   mutating func tagEntry(of pfn: PFN) {
+    noteUse(of: pfn)
     guard let file = pages[pfn].mapping.file else { return }
     let home = files[file].home(of: pages[pfn].index)
     guard files[file].entries[home].kind == .page else { return }

@@ -74,11 +74,11 @@ enum FileIO: Body {
         return .next(.unlockInode)
       }
       if isWrite {
-        m.memory[block.pfn] = m.call.value
+        m.store(m.call.value, in: block.pfn)
         m.files[file].contents[index] = m.call.value
         return .next(.setSize)
       }
-      let value = isData ? m.memory[block.pfn] : 0
+      let value = isData ? m.contents(of: block.pfn) : 0
       m.emit(.read(value: value, expected: m.files[file].contents[index], block.pfn))
       m.cpus[m.current].bytes[0] = value
       let isBeyond = index.rawValue >= m.files[file].size

@@ -181,7 +181,7 @@ enum Fork: Body {
     case .copyData:
       keepBook(page, &m)
       m.mms[child].vmas[mapping].backing[page] = m.frame.pfn
-      m.memory[m.frame.pfn] = m.memory[pte.pfn]
+      m.store(m.contents(of: pte.pfn), in: m.frame.pfn)
       return .next(.setCopiedPTE)
 
     default:
@@ -210,6 +210,7 @@ enum Fork: Body {
       return .next(.setChildPTE)
     }
     guard pte.kind == .page else { return .next(.dupRmap) }
+    m.noteUse(of: pte.pfn)
     let isOwn =
       m.pages[pte.pfn].mapping == .anon
       && m.pages[pte.pfn].flags.contains(.anonExclusive)

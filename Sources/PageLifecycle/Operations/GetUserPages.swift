@@ -103,6 +103,7 @@ extension Machine {
   /// `gup_must_unshare()`: a read pin of an anonymous page other processes map too.
   mutating func mustUnshare(_ pte: PTE, _ flags: CallFlags) -> Bool {
     guard pte.kind == .page, obeys(.unsharesBeforePin) else { return false }
+    noteUse(of: pte.pfn)
     let isShared =
       pages[pte.pfn].mapping == .anon && !pages[pte.pfn].flags.contains(.anonExclusive)
     return isShared && flags.contains(.pin) && !flags.contains(.write)

@@ -156,6 +156,7 @@ enum HandleFault: Body {
         return .next(.unlockChecked)
       }
       if pte.kind == .page {
+        m.noteUse(of: pte.pfn)
         let isAnonymous = m.pages[pte.pfn].mapping == .anon
         let isOwn =
           m.pages[pte.pfn].flags.contains(.anonExclusive) || m.pages[pte.pfn].refcount == 1
@@ -197,7 +198,7 @@ enum HandleFault: Body {
 
     case .copyData:
       let source = m.frame.pte
-      m.memory[m.frame.pfn] = source.kind == .page ? m.memory[source.pfn] : 0
+      m.store(source.kind == .page ? m.contents(of: source.pfn) : 0, in: m.frame.pfn)
       return .next(.lockToInstall)
 
     default:

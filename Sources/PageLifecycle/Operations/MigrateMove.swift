@@ -66,8 +66,8 @@ enum MigrateCopy: Body {
     case .copyData:
       let (source, destination) = (m.slot.source, m.slot.destination)
       for offset in 0..<(destination.isNone ? 0 : m.slot.span) {
-        let copied = source.isNone ? 0 : m.memory[PFN(source.position + offset)]
-        m.memory[PFN(destination.position + offset)] = copied
+        let copied = source.isNone ? 0 : m.contents(of: PFN(source.position + offset))
+        m.store(copied, in: PFN(destination.position + offset))
       }
       if !destination.isNone && !m.obeys(.locksDestination) { return .next(.unlockEarly) }
       m.frame.count += 1
@@ -130,6 +130,7 @@ enum MigratePages: Body {
 
     case .checkCount:
       let source = m.slot.source
+      m.noteUse(of: source)
       let own: Int32 = source == m.migration.faultPage ? 2 : 1
       let mapped = m.obeys(.unmapsEverywhere) ? 0 : m.pages[source].mapcount
       let extra = own + m.expectedBase(of: source) + mapped

@@ -68,6 +68,7 @@ enum MigrateUnmap: Body {
     let (mapping, page) = (m.frame.mapping, m.frame.page)
     switch step {
     case .nextMM:
+      m.noteUse(of: pfn)
       guard m.pages[pfn].mapcount > 0, mm.position < Limits.mms, m.obeys(.unmapsEverywhere) else {
         return .next(.checkPage)
       }
@@ -133,6 +134,7 @@ enum MigrateUnmap: Body {
   /// Still mapped, or held by more than the migration: the page stays.
   private static func check(_ m: inout Machine) -> Transition<Step> {
     let pfn = m.slot.source
+    m.noteUse(of: pfn)
     var extra: Int32 = 1 + m.migrationBase(of: pfn)
     if pfn == m.migration.faultPage { extra += 1 }
     if m.pages[pfn].type != .system && !m.obeys(.grantsNoSlack) { extra += 1 }

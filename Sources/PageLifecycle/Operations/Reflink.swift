@@ -278,7 +278,7 @@ extension Machine {
     guard pgmap.isAlive else { return false }
     let copy = allocateBlock()
     guard !copy.isNone else { return false }
-    memory[copy] = memory[files[file].blocks[index].pfn]
+    store(contents(of: files[file].blocks[index].pfn), in: copy)
     files[file].blocks[index] = Block(pfn: copy)
     return true
   }

@@ -168,7 +168,7 @@ extension Machine {
     let pfn = handles[handle].pages[position]
     guard !pfn.isNone else { return 0 }
     let origin = handles[handle].origins[position]
-    let value = memory[pfn]
+    let value = contents(of: pfn)
     if let expected = expectedThrough(origin, pfn) {
       emit(.read(value: value, expected: expected, pfn))
     }
@@ -179,7 +179,7 @@ extension Machine {
   mutating func writeThrough(_ handle: HandleID, _ position: Int, _ value: UInt8) {
     let pfn = handles[handle].pages[position]
     guard !pfn.isNone else { return }
-    memory[pfn] = value
+    store(value, in: pfn)
     guard handles[handle].holder != .pin, pages[pfn].type != .fsdax else {
       return remember(value, at: handles[handle].origins[position], pfn)
     }
