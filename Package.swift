@@ -21,9 +21,10 @@ var settings: [SwiftSetting] =
   ] + Farm.settings
 
 /// Tests explore every interleaving of races and run whole campaigns: what does that for them is
-/// fast in debug builds too.
-let fast: [SwiftSetting] =
-  isPlain ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))]
+/// fast in debug builds too.  Each module is optimized as a whole: file by file, a table's
+/// subscript is a call that copies the element.  Threads give each file its object, and its index.
+let whole = ["-O", "-whole-module-optimization", "-num-threads", "2", "-disable-batch-mode"]
+let fast: [SwiftSetting] = isPlain ? [] : [.unsafeFlags(whole, .when(configuration: .debug))]
 var engineSettings = settings + fast + Farm.engineSettings
 
 if let instrument, !Farm.isTarget, !Farm.isMutator {
