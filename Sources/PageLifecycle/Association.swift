@@ -256,7 +256,7 @@ extension Machine {
   /// that may be pinned, which stays so.
   mutating func tryShare(_ pfn: PFN) -> Bool? {
     let wasExclusive = pages[pfn].flags.contains(.anonExclusive)
-    if wasExclusive && rules.keepsPinnedMapped && maybePinned(pfn) { return nil }
+    if wasExclusive && obeys(.keepsPinnedMapped) && maybePinned(pfn) { return nil }
     share(pfn)
     return wasExclusive
   }

@@ -111,6 +111,8 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case freesOnlyIdleBlocks
   case locksInodesInOrder
   case countsSharesAtomically
+  // Who finds a page by its number
+  case keepsPinnedMapped
 }
 
 package struct RuleInfo: Sendable {
@@ -183,9 +185,6 @@ package struct Rules: Sendable, Equatable {
   package var coherentAsk = CallFlags.selectCoherent
   /// Coherent pages pass the check before the copy.
   package var migratesCoherent = true
-  /// An anonymous page that one process has alone, and has pinned, is not unmapped for a
-  /// migration; PG_anon_exclusive, v5.19.
-  package var keepsPinnedMapped = true
   /// There is memory of devices that the CPU reaches, and migrates.
   package var hasCoherent = true
   /// Pages of a peer-to-peer pool can be mapped by a process.

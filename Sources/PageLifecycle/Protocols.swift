@@ -142,7 +142,6 @@ extension Protocol {
     rules.driverBase = 1
     rules.baseHoldsPagemap = true
     rules.hasCoherent = false
-    rules.keepsPinnedMapped = false
     rules.mapsPools = false
     return rules
   }()
@@ -153,7 +152,8 @@ extension Protocol {
       .grantsNoSlack,
     ]
     return eraCBugs.filter { !later.contains($0.rule) } + [
-      KnownBug(.drainsDriverBeforeUnbind, "derived from v5.17 memunmap_pages()")
+      KnownBug(.drainsDriverBeforeUnbind, "derived from v5.17 memunmap_pages()"),
+      KnownBug(.keepsPinnedMapped, "6c287605fd56, fixed in v5.19"),
     ]
   }()
 

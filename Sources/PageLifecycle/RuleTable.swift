@@ -220,6 +220,11 @@ extension Rule {
           "M-LTCOHERENT", "a coherent page moves to RAM before it is pinned for long",
           [.I42], "v6.0 check_and_migrate_movable_pages()"
         )
+      case .keepsPinnedMapped:
+        (
+          "M-PINUNMAP", "a pinned page that one process has alone is not unmapped to be migrated",
+          [.I41], "6c287605fd56"
+        )
       case .takesEntryReferenceOnce:
         (
           "M-ENTTWICE", "a DAX entry takes its reference once, not at each fault",
@@ -398,7 +403,8 @@ extension Rule {
     case .drainsDriverBeforeUnbind, .putsPagesBeforeWaiting: design.baseHoldsPagemap
     case .waitsForPagesInUse, .waitsForDeviceDAXUsers: !design.baseHoldsPagemap
     case .drawsOneReference: design.driverCount != 0 && design.driverBase == 0
-    case .movesBeforeLongterm, .callsPageFree: design.hasCoherent
+    // Only who finds a page by its number unmaps it during a fork.
+    case .movesBeforeLongterm, .callsPageFree, .keepsPinnedMapped: design.hasCoherent
     // Where no walker sees private pages, nobody but their mappings holds them.
     case .grantsNoSlack, .migratesOnlyUnshared: design.driverBase == 0
     // Where drivers wait for their pages, a chunk goes only when none is in use.

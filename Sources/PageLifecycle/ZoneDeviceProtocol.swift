@@ -18,7 +18,6 @@ extension Protocol {
       rules.countsMappings = true
       rules.hasLargeFolios = true
       rules.mapsPools = false
-      rules.keepsPinnedMapped = false
       rules.coherentSelect = .selectSystem
       rules.coherentAsk = .selectSystem
       return rules
@@ -28,6 +27,7 @@ extension Protocol {
       KnownBug(.migratesOnlyUnshared, "patch 7: migrate_vma_check_page()"),
       KnownBug(.selectsByOwner, "patch 5: coherent pages are asked for as system memory"),
       KnownBug(.callsOnlyOwnPageFree, "derived from patch 8"),
+      KnownBug(.keepsPinnedMapped, "6c287605fd56, fixed in v5.19"),
     ],
     patches: [
       Patch(number: 1, title: "ext4/xfs: add page refcount helper", effect: .idleTest),

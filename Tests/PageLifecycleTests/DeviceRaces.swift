@@ -51,6 +51,15 @@ extension Race {
       calls: [[], ["load(mm0, m0:0)"]],
       rules: [.waitsWithoutReference]),
     Race(
+      name: "fork against the eviction of a pinned page",
+      boot: devices(2),
+      setup: coherentPage + [
+        "cpu0  h0 = pin_user_pages(mm0, m0:0, write)",
+        "cpu1  migrate_device_range(d1) until migrateUnmap.clearPTE",
+      ],
+      calls: [["fork()", "store(mm0, m0:0, 2)"], []],
+      rules: [.keepsPinnedMapped]),
+    Race(
       name: "pin against migrate of a coherent page",
       boot: devices(2), setup: coherentPage,
       calls: [

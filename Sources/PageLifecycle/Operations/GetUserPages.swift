@@ -156,8 +156,8 @@ enum GupSlow: Body {
       return .next(.faultIn)
 
     case .faultIn:
-      var flags = m.frame.flags.intersection(.write)
-      if m.mustUnshare(m.frame.pte, m.frame.flags) { flags = .unshare }
+      let flags = m.frame.flags.intersection([.write, .unshare])
+      m.frame.flags.remove(.unshare)
       return m.enter(
         HandleFault.frame(m.frame.mm, m.frame.mapping, m.frame.page, flags), then: Step.checkFault)
 
@@ -229,7 +229,8 @@ enum GupSlow: Body {
       m.frame.pte = pte
       let isDenied = m.frame.flags.contains(.write) && !pte.isWritable
       let isPresent = pte.kind == .page || pte.kind == .zero
-      guard isPresent, !isDenied, !m.mustUnshare(pte, m.frame.flags) else {
+      if m.mustUnshare(pte, m.frame.flags) { m.frame.flags.insert(.unshare) }
+      guard isPresent, !isDenied, !m.frame.flags.contains(.unshare) else {
         return .next(.unlockToFault)
       }
       if pte.kind == .page, m.pages[pte.pfn].type == .p2pdma {

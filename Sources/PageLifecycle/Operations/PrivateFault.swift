@@ -42,6 +42,12 @@ enum PrivateFault: Body {
       return .next(.leave)
 
     case .waitForLock:
+      // The page is not held: once the entry has changed it may be gone, and nobody looks at it.
+      let mm = m.frame.mm
+      guard m.mms[mm].vmas[m.frame.mapping].ptes[m.frame.page] == m.frame.pte else {
+        if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+        return .next(.leave)
+      }
       return m.waitForPageLock(pfn) ? .next(.leave) : .wait
 
     case .migrateToRAM:
