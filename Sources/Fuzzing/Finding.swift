@@ -87,9 +87,15 @@ package struct Finding: Sendable {
     return copy
   }
 
+  /// The rules that are broken: those of the cause, or all that it takes where those are more.
+  private var brokenRules: [Rule] {
+    guard case .rules(let rules) = identity.cause else { return program.rulesToRepair }
+    return rules
+  }
+
   /// The known bugs of its era that cause it.
   package var knownBugs: [Protocol.KnownBug] {
-    guard case .rules(let rules) = identity.cause else { return [] }
+    let rules = brokenRules
     return program.variant.base.knownBugs.filter { rules.contains($0.rule) }
   }
 
@@ -112,10 +118,12 @@ package struct Finding: Sendable {
   private func introduction(file name: String) -> [String] {
     let (steps, endSteps) = stepCounts
     var lines = ["\(identity.invariant.name): \(identity.invariant.statement)", place]
-    if case .rules(let rules) = identity.cause {
-      lines += rules.map { "Broken: \($0.info.meaning) (\($0.info.bug))." }
-    } else {
-      lines.append("No repair of a rule makes it clean.")
+    let rules = brokenRules
+    lines += rules.map { "Broken: \($0.info.meaning) (\($0.info.bug))." }
+    if rules.isEmpty {
+      lines.append("No repair of rules makes it clean.")
+    } else if rules.count > ProgramLimits.causeRules {
+      lines.append("Only all \(rules.count) repairs together make it clean.")
     }
     lines += knownBugs.map { "Known: \($0.source)." }
     if !program.variant.repaired.members.isEmpty {

@@ -28,6 +28,29 @@ package func identity(
   return Identity(of: violation, cause: cause)
 }
 
+extension Program {
+  /// The rules that have to be obeyed together for the program to be clean: without any one of them
+  /// it is not.  None where not even all of them do.
+  ///
+  /// It says of how many bugs a violation takes that no cause can name, for that has two rules at
+  /// most.
+  package var rulesToRepair: [Rule] {
+    let obeyed = variant.rules.obeyed
+    var rules = Rule.allCases.filter { !obeyed.contains($0) }
+    func isClean(_ rules: [Rule]) -> Bool {
+      var repaired = self
+      repaired.variant = variant.obeying(RuleSet(rules))
+      return CauseSearch.trial(of: repaired).lines.isEmpty
+    }
+    guard isClean(rules) else { return [] }
+    for rule in rules {
+      let others = rules.filter { $0 != rule }
+      if isClean(others) { rules = others }
+    }
+    return rules
+  }
+}
+
 private struct CauseSearch {
   /// What a run showed: signatures, as identities without cause, and the line of each.
   struct Trial {
@@ -89,7 +112,7 @@ private struct CauseSearch {
     return trial.lines[stop] ?? 0 > original.lines[own] ?? 0
   }
 
-  private static func trial(of program: Program) -> Trial {
+  fileprivate static func trial(of program: Program) -> Trial {
     var run = Run(program.machine())
     var trial = Trial()
     let instructions = program.instructions

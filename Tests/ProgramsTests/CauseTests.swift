@@ -59,6 +59,31 @@ struct CauseTests {
     #expect(try program(line).description.hasSuffix(line + "\n"))
   }
 
+  @Test("Rules that have to be repaired together are known where a cause cannot name them all")
+  func together() throws {
+    let lines = """
+      cpu0  mmap(mm0, m2, file0:0)
+      cpu0  h1 = gup(mm0, m2:0, write)
+      cpu0  munmap(mm0, m2:0)
+      cpu0  close(file0)
+      cpu0  unlink(file0)
+      cpu0  memunmap_pages(pmem0)
+      cpu0  munmap(mm0, file0:0)
+
+      """
+    var program = try program(lines, under: "v5.17")
+    let rules = program.rulesToRepair
+    #expect(rules.count > ProgramLimits.causeRules)
+    let released = program.variant
+    for rule in rules {
+      program.variant = released.obeying(RuleSet(rules.filter { $0 != rule }))
+      #expect(!Execution.run(program).identities().isEmpty, "\(rule) is not needed")
+    }
+    program.variant = released.obeying(RuleSet(rules))
+    #expect(Execution.run(program).identities().isEmpty)
+    #expect(program.rulesToRepair.isEmpty, "it is clean already")
+  }
+
   @Test("Rules of a cause are written in one order")
   func order() throws {
     let program = try program("expect I27 cause=examinesLockedEntries+scansUnmappedFiles")
