@@ -150,6 +150,7 @@ extension Machine {
   /// `folio_add_file_rmap_pte()` and its anonymous and PMD sisters.
   mutating func addRmap(_ pfn: PFN) {
     guard countsMappings(of: pfn) else { return }
+    noteUse(of: pfn)
     noteAtomic(.page(pfn))
     pages[pfn].mapcount += 1
     touch(pfn)
