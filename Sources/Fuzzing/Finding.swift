@@ -95,8 +95,11 @@ package struct Finding: Sendable {
 
   /// The known bugs of its era that cause it.
   package var knownBugs: [Protocol.KnownBug] {
-    let rules = brokenRules
-    return program.variant.base.knownBugs.filter { rules.contains($0.rule) }
+    knownBugs(breaking: brokenRules)
+  }
+
+  private func knownBugs(breaking rules: [Rule]) -> [Protocol.KnownBug] {
+    program.variant.base.knownBugs.filter { rules.contains($0.rule) }
   }
 
   /// The steps of its program and of the staged end.
@@ -125,7 +128,7 @@ package struct Finding: Sendable {
     } else if rules.count > ProgramLimits.causeRules {
       lines.append("Only all \(rules.count) repairs together make it clean.")
     }
-    lines += knownBugs.map { "Known: \($0.source)." }
+    lines += knownBugs(breaking: rules).map { "Known: \($0.source)." }
     if !program.variant.repaired.members.isEmpty {
       lines.append("It shows only with the repairs that the protocol below names.")
     }

@@ -121,7 +121,7 @@ extension Machine {
       enqueue(Wait(kind: .lock, object: lock.rawValue, mode: mode))
       return false
     }
-    if cpus[current].wait.kind != .none { leaveQueue() }
+    leaveQueue()
     if mode == .shared {
       self[lock: lock].readers.insert(current)
     } else {
@@ -205,8 +205,9 @@ extension Machine {
     waiting.insert(current)
   }
 
-  /// `finish_wait()`: the running CPU waits for nothing any more.
+  /// `finish_wait()`: the running CPU waits for nothing any more, if it did.
   mutating func leaveQueue() {
+    guard cpus[current].wait.kind != .none else { return }
     if cpus[current].wait.kind != .lock { note(.everyone) }
     cpus[current].wait = .none
     waiting.remove(current)

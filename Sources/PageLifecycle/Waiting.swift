@@ -147,7 +147,7 @@ extension Machine {
       enqueue(Wait(kind: .gracePeriod))
       return false
     }
-    if cpus[current].wait.kind != .none { leaveQueue() }
+    leaveQueue()
     note(.everyone)
     return true
   }
@@ -161,7 +161,7 @@ extension Machine {
   mutating func waitForPageLock(_ pfn: PFN) -> Bool {
     noteUse(of: pfn)
     guard pages[pfn].flags.contains(.locked) else {
-      if cpus[current].wait.kind != .none { leaveQueue() }
+      leaveQueue()
       return true
     }
     if cpus[current].spinlocks != 0 { emit(.sleptUnderSpinlock) }

@@ -53,9 +53,16 @@ struct CrashesTests {
   @Test("With its rule repaired the same program is clean of it", arguments: Crash.all)
   func repaired(crash: Crash) throws {
     var program = try crash.program()
-    guard case .violation(let pattern) = program.expectation else { return }
-    var rules = program.rulesToRepair
-    if case .rules(let named) = pattern.cause { rules = named }
+    guard case .violation(let pattern) = program.expectation else {
+      Issue.record("a crash expects a violation")
+      return
+    }
+    let rules: [Rule]
+    if case .rules(let named) = pattern.cause {
+      rules = named
+    } else {
+      rules = program.rulesToRepair
+    }
     #expect(!rules.isEmpty, "a crash says what is broken")
     #expect(rules.allSatisfy { program.variant.base.knownBugSet.contains($0) })
     program.variant = program.variant.obeying(RuleSet(rules))

@@ -239,7 +239,7 @@ enum MemunmapPages: Body {
         m.enqueue(Wait(kind: .driver, object: id.rawValue))
         return .wait
       }
-      if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+      m.leaveQueue()
       return .next(id == .dax0 ? .lockTree : .killReference)
 
     case .lockTree:
@@ -282,7 +282,7 @@ enum MemunmapPages: Body {
         m.enqueue(Wait(kind: .pagemap, object: id.rawValue))
         return .wait
       }
-      if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+      m.leaveQueue()
       return .next(.waitForWalkers)
 
     case .waitForWalkers:
@@ -323,7 +323,7 @@ enum MemunmapPages: Body {
         m.enqueue(Wait(kind: .eviction, object: file.rawValue))
         return .wait
       }
-      if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+      m.leaveQueue()
       m.frame.count += 1
       guard m.files[file].isAlive else { continue }
       m.files[file].isEvicting = true

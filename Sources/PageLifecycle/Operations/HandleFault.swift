@@ -103,7 +103,7 @@ enum HandleFault: Body {
     // The entry is looked at under the page-table lock each time.  The page is not held: once the
     // entry has changed it may be gone, and who was woken does not look at it.
     guard step == .putMigrating || pte == m.frame.pte || m.frame.count == 1 else {
-      if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+      m.leaveQueue()
       return .finish
     }
     // A folio on its way is locked by its first page.

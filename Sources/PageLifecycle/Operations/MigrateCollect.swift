@@ -117,7 +117,6 @@ enum MigrateCollect: Body {
   /// The kind of page is one that was asked for, and a device page is this driver's own.
   private static func isSelected(_ pte: PTE, _ m: inout Machine) -> Bool {
     let flags = m.migration.flags
-    m.noteUse(of: pte.pfn)
     guard m.pages[m.owner(of: pte.pfn)].mapping == .anon else { return false }
     let isOwn = PagemapID(of: pte.pfn)?.device == m.migration.pagemap || !m.obeys(.selectsByOwner)
     switch m.pages[pte.pfn].type {

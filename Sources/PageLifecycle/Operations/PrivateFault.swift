@@ -45,7 +45,7 @@ enum PrivateFault: Body {
       // The page is not held: once the entry has changed it may be gone, and nobody looks at it.
       let mm = m.frame.mm
       guard m.mms[mm].vmas[m.frame.mapping].ptes[m.frame.page] == m.frame.pte else {
-        if m.cpus[m.current].wait.kind != .none { m.leaveQueue() }
+        m.leaveQueue()
         return .next(.leave)
       }
       return m.waitForPageLock(pfn) ? .next(.leave) : .wait
