@@ -59,13 +59,17 @@ package struct Generator: Sendable {
     }
   }
 
-  /// Draws a subset of the operations, pages, files and CPUs: what a swarm of programs
-  /// differs in.
+  /// What a swarm makes of an operation's weight, each as likely: a program that draws two rare
+  /// operations often finds what takes both.
+  private static let shares = [0, 0, 1, 1, 1, 6]
+
+  /// Draws a subset of the operations, some of which come often, pages, files and CPUs: what a
+  /// swarm of programs differs in.
   package mutating func reswarm(_ random: inout Random) {
     pages = 1 + random.below(max(1, Int(options.boot.filePages)))
     files = 1 + random.below(max(1, Int(options.boot.files)))
     cpus = 1 + random.below(options.cpus)
-    weigh { random.oneIn(3) ? 0 : $0 }
+    weigh { $0 * Self.shares[random.below(Self.shares.count)] }
     if handlelessTotal == 0 { weigh { $0 } }
   }
 
