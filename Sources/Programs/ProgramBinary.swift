@@ -40,7 +40,7 @@ package enum ProgramBinary {
     if let variant { program.variant = variant }
     if let base { program.variant.base = base }
     let domains = program.variant.base.design.domains
-    while !reader.isAtEnd && program.lines.count < ProgramLimits.lines / 2 {
+    while !reader.isAtEnd && program.lines.count < ProgramLimits.records {
       let instruction = decodeInstruction(&reader)
       guard instruction.call?.operation.isEnabled(in: domains) ?? true else { continue }
       program.lines.append(Line(instruction))

@@ -77,8 +77,9 @@ enum CorpusExportCommand: Command {
   static let summary = "turn programs into files for libFuzzer or AFL++"
   static let discussion = """
     Writes the binary form of each program to a file named after its hash.  Comments, assertions
-    and what a program expects have no binary form.  The text of a program may be given to
-    pagefuzz-libfuzzer as it is, too.
+    and what a program expects have no binary form.  A program of more lines than that form may
+    have records ('pagefuzz list limits') is left out, and the status is 65.  The text of a program
+    may be given to pagefuzz-libfuzzer as it is, too.
     """
   static let options = [clean, protocols, Option.format]
   static let operands = [
@@ -98,6 +99,13 @@ enum CorpusExportCommand: Command {
     if programs.isEmpty, status == .success {
       throw CommandFailure(.missingInput, "\(arguments.operands[0]): no such program")
     }
+    for program in programs where program.instructions.count > ProgramLimits.records {
+      Diagnostics.report(
+        "a program of \(program.instructions.count) lines of calls is left out: the binary form "
+          + "has at most \(ProgramLimits.records)")
+      status = max(status, .invalidInput)
+    }
+    programs.removeAll { $0.instructions.count > ProgramLimits.records }
     try FileSystem.real.makeDirectory(target)
     for program in programs {
       let bytes = ProgramBytes.encode(program)

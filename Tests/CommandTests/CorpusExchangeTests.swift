@@ -65,6 +65,20 @@ struct CorpusExchangeTests {
     #expect(none.errors.contains("no such program"))
   }
 
+  @Test("A program that is too long for the binary form is left out, and said to be")
+  func long() throws {
+    let scratch = try Scratch()
+    let lines = String(repeating: "cpu0  fork()\n", count: 2_049)
+    let long = Self.clean.replacing("cpu0  fork()\n", with: lines)
+    try scratch.write(long + Self.clean, to: "all.prog")
+    let target = scratch.path("binary")
+    let run = try Invoked.pagefuzz(["corpus", "export", scratch.path("all.prog"), target])
+    #expect(run.status == 65)
+    #expect(run.errors.contains("a program of 2049 lines of calls is left out"))
+    #expect(run.output == "exported 1 program to \(target)\n")
+    #expect(Self.names(scratch, "binary").count == 1)
+  }
+
   @Test("What another build wrote is left out unless it is asked for; text is taken as it is")
   func foreign() throws {
     let scratch = try Scratch()

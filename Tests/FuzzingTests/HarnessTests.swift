@@ -19,9 +19,11 @@ struct HarnessTests {
 
   /// What a harness finds in bytes.
   static func found(
-    _ bytes: [UInt8], find: [String] = [], ignore: [String] = [], variant: String? = nil
+    _ bytes: [UInt8], find: [String] = [], ignore: [String] = [], variant: String? = nil,
+    isExact: Bool = false
   ) throws -> Finding? {
     var options = Harness.Options()
+    options.isExact = isExact
     options.wanted = try find.map { try #require(Harness.Quarry(parsing: $0)) }
     options.ignored = try ignore.map { try #require(Harness.Quarry(parsing: $0)) }
     options.variant = try variant.map { try Variant.parse($0.split(separator: " ")) }
@@ -63,6 +65,28 @@ struct HarnessTests {
     let finding = try #require(try Self.found(repaired, variant: "v6.1"))
     #expect(finding.program.variant.name == "v6.1 +waitsAtEviction")
     #expect(Harness.Quarry(parsing: "M-NOBODY") == nil)
+  }
+
+  @Test("A bug that another one hides is found with that repaired, unless only the program counts")
+  func hidden() throws {
+    let story = """
+      # pagefuzz program 1
+      protocol v6.1
+      cpu0  h1 = gup(mm0, file0:0, write)
+      cpu0  munmap(mm0, file0:0)
+      cpu0  close(file0)
+      cpu0  unlink(file0)
+
+      """
+    let text = Array(story.utf8)
+    let both = "I27 fsdax foreign-get cause=scansUnmappedFiles+waitsAtEviction"
+    for bug in ["M-MAPPED", "M-EVICT"] {
+      let alone = try #require(try Self.found(text, find: [bug]))
+      #expect("\(alone.identity)" != both)
+      #expect(try Self.found(text, find: [bug], isExact: true) == nil)
+    }
+    let whole = try #require(try Self.found(text, find: [both], isExact: true))
+    #expect("\(whole.identity)" == both)
   }
 
   @Test("Features are those of the program at hand, whatever ran before")
