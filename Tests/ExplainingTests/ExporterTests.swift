@@ -90,12 +90,16 @@ struct ExporterTests {
   func compiles() throws {
     let places = ["/usr/bin/cc", "/usr/bin/clang", "/usr/bin/gcc"]
     guard let compiler = places.first(where: FileManager.default.isExecutableFile) else { return }
-    let programs = try Self.all()
-    let stories = programs.filter { !$0.name.contains("-I") && !$0.name.contains("v6.1.") }
-    let crashes = programs.filter { $0.name.contains("-I") }
-    // The stories of operations use every function there is; crashes have the preemptions.
-    let chosen = stories.prefix(7) + stride(from: 0, to: crashes.count, by: 120).map { crashes[$0] }
-    #expect(chosen.count >= 9)
+    let crashes = try Samples.programs(in: "crashes")
+    var called: Set<Procedure> = []
+    // Each operation once, for the functions it needs; crashes have the preemptions, too.
+    let chosen =
+      (try Samples.programs(in: "corpus/operations") + crashes).filter { _, program in
+        let operations = program.instructions.compactMap(\.call?.operation)
+        defer { called.formUnion(operations) }
+        return !called.isSuperset(of: operations)
+      } + stride(from: 0, to: crashes.count, by: 120).map { crashes[$0] }
+    #expect(called.isSuperset(of: Procedure.operations.filter(Exporter.c.knows)))
     let directory = FileManager.default.temporaryDirectory
       .appendingPathComponent("pagefuzz-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)

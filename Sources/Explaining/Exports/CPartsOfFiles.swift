@@ -22,6 +22,12 @@ enum CPartsOfFiles {
 
         """),
     .init(
+      name: "files",
+      text: """
+        static int files[FILES + 1];
+
+        """),
+    .init(
       name: "reflink",
       text: """
         /* FICLONERANGE: one page of a file shares the block of another. */
@@ -36,12 +42,6 @@ enum CPartsOfFiles {
 
         \treturn ioctl(files[to], _IOW(0x94, 13, struct clone_range), &range) ? -errno : 0;
         }
-
-        """),
-    .init(
-      name: "files",
-      text: """
-        static int files[FILES + 1];
 
         """),
     .init(
