@@ -45,14 +45,17 @@ let package = Package(
   name: "pagefuzz",
   targets: [
     .target(name: "PageLifecycle", swiftSettings: engineSettings),
-    .target(name: "Programs", dependencies: ["PageLifecycle"], swiftSettings: fastSettings),
+    // Which word a mistyped one was meant to be, in a program or on the command line.
+    .target(name: "Spelling", swiftSettings: settings),
+    .target(
+      name: "Programs", dependencies: ["PageLifecycle", "Spelling"], swiftSettings: fastSettings),
     .target(
       name: "Conformance", dependencies: ["PageLifecycle", "Programs"], swiftSettings: settings),
     .target(
       name: "Fuzzing", dependencies: ["PageLifecycle", "Programs"], swiftSettings: fastSettings),
     .target(name: "Storage", swiftSettings: settings),
     // What every command line needs and no kernel: options, help, completions, JSON.
-    .target(name: "Console", swiftSettings: settings),
+    .target(name: "Console", dependencies: ["Spelling"], swiftSettings: settings),
     // What a program shows, for people, and the same program in other languages.
     .target(
       name: "Explaining", dependencies: ["PageLifecycle", "Programs", "Fuzzing", "Console"],
@@ -63,7 +66,7 @@ let package = Package(
       name: "pagefuzz",
       dependencies: [
         "PageLifecycle", "Programs", "Conformance", "Fuzzing", "Explaining", "Storage", "Console",
-        "Instruments",
+        "Spelling", "Instruments",
       ],
       swiftSettings: settings),
     .testTarget(
@@ -84,7 +87,8 @@ let package = Package(
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
     // Also runs the command itself, which lies beside the tests once it is built.
     .testTarget(
-      name: "CommandTests", dependencies: ["Console", "pagefuzz"], swiftSettings: settings),
+      name: "CommandTests", dependencies: ["Console", "Spelling", "pagefuzz"],
+      swiftSettings: settings),
     .testTarget(
       name: "ProgramsTests", dependencies: ["Programs", "PageLifecycle"], swiftSettings: settings),
   ]

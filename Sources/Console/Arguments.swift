@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+import Spelling
+
 /// The words after a command, checked against what it takes.
 package struct ParsedArguments: Equatable, Sendable {
   /// The words that are no options, in order.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+import Spelling
+
 /// What a command line asks for.
 package enum Invocation {
   /// Print this and succeed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import PageLifecycle
+import Spelling
 
 // MARK: Numbers and names
 
@@ -126,7 +127,7 @@ extension Cursor {
       let signature = Vocabulary.signature(operation)
     else {
       let names = Vocabulary.operations.map(Vocabulary.name) + ["resume"]
-      let hint = Vocabulary.nearest(to: name.text, among: names)
+      let hint = Suggestion.nearest(to: name.text, among: names)
       throw error(
         "there is no operation '\(name.text)'" + (hint.map { "; did you mean '\($0)'?" } ?? ""),
         at: name.column, expected: "an operation; see 'list operations'")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import PageLifecycle
+import Spelling
 
 // MARK: Results and stops
 
@@ -13,7 +14,7 @@ extension Cursor {
     guard let number = Self.decimal(token.text), let value = Int16(exactly: number),
       value != Run.unfinished
     else {
-      let hint = Vocabulary.nearest(to: token.text, among: Errno.allCases.map(\.name))
+      let hint = Suggestion.nearest(to: token.text, among: Errno.allCases.map(\.name))
       throw error(
         "'\(token.text)' is no result" + (hint.map { "; did you mean '\($0)'?" } ?? ""),
         at: token.column, expected: expected)
@@ -47,7 +48,7 @@ extension Cursor {
   ) throws(ProgramError) -> StepName {
     guard let procedure = Vocabulary.procedure(named: name) else {
       let names = Vocabulary.procedures.map(Vocabulary.name)
-      let hint = Vocabulary.nearest(to: name, among: names)
+      let hint = Suggestion.nearest(to: name, among: names)
       throw error(
         "there is no procedure '\(name)'" + (hint.map { "; did you mean '\($0)'?" } ?? ""),
         at: column, expected: "procedure.step")
@@ -107,7 +108,7 @@ extension Cursor {
       _ = try word(expected: "a procedure")
       guard let match = Vocabulary.procedure(named: name.text) else {
         let names = Vocabulary.procedures.map(Vocabulary.kernelName)
-        let hint = Vocabulary.nearest(to: name.text, among: names)
+        let hint = Suggestion.nearest(to: name.text, among: names)
         throw error(
           "there is no procedure '\(name.text)'" + (hint.map { "; did you mean '\($0)'?" } ?? ""),
           at: name.column, expected: "a procedure like break_layouts")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import PageLifecycle
+import Spelling
 
 /// Reads program texts; the grammar is in DocC `TextFormat`.
 package struct ProgramParser {
@@ -161,7 +162,7 @@ package struct ProgramParser {
       program?.lines.append(Line(.assertion(assertion), comment: cursor.comment))
     default:
       guard first.text.hasPrefix("cpu") else {
-        let hint = Vocabulary.nearest(to: first.text, among: ["assert", "expect", "cpu0", "boot"])
+        let hint = Suggestion.nearest(to: first.text, among: ["assert", "expect", "cpu0", "boot"])
         throw cursor.error(
           "'\(first.text)' begins no line" + (hint.map { "; did you mean '\($0)'?" } ?? ""),
           at: first.column, expected: "cpuN, assert or expect")
@@ -184,7 +185,7 @@ package struct ProgramParser {
     } catch {
       let column = words.first { $0.text == error.word }?.column
       let bases = Protocol.all.map(\.name)
-      let hint = Vocabulary.nearest(to: error.word, among: bases + Rule.allCases.map(\.name))
+      let hint = Suggestion.nearest(to: error.word, among: bases + Rule.allCases.map(\.name))
       throw cursor.error(
         error.word.isEmpty
           ? "the protocol has no name"

@@ -79,37 +79,6 @@ package enum Vocabulary {
     }
     return result
   }
-
-  /// The nearest of some words, if few letters differ.
-  static func nearest(to word: String, among words: [String]) -> String? {
-    let letters = Array(word.lowercased().utf8.prefix(64))
-    var best: (word: String, distance: Int)?
-    for candidate in words {
-      let distance = distance(letters, Array(candidate.lowercased().utf8))
-      guard distance <= max(1, candidate.utf8.count / 3) else { continue }
-      if distance < best?.distance ?? .max { best = (candidate, distance) }
-    }
-    return best?.word
-  }
-
-  /// Insertions, deletions, replacements and swaps of neighbours that turn one into the other.
-  private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    var beforePrevious: [Int] = []
-    var previous = Array(0...right.count)
-    for row in left.indices {
-      var current = [row + 1]
-      for column in right.indices {
-        let replaced = previous[column] + (left[row] == right[column] ? 0 : 1)
-        var cost = min(previous[column + 1] + 1, current[column] + 1, replaced)
-        let isSwap =
-          row > 0 && column > 0 && left[row] == right[column - 1] && left[row - 1] == right[column]
-        if isSwap { cost = min(cost, beforePrevious[column - 1] + 1) }
-        current.append(cost)
-      }
-      (beforePrevious, previous) = (previous, current)
-    }
-    return previous[right.count]
-  }
 }
 
 /// One step of one procedure, by name.

@@ -4,6 +4,7 @@ import Console
 import Foundation
 import Fuzzing
 import PageLifecycle
+import Spelling
 import Storage
 
 /// `compare`: which of several searches finds seeded bugs sooner, and whether that is chance.

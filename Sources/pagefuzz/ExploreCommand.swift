@@ -4,6 +4,7 @@ import Console
 import Fuzzing
 import PageLifecycle
 import Programs
+import Spelling
 
 /// `explore`: every reachable state within bounds, and the shortest program to each violation.
 enum ExploreCommand: Command {

@@ -5,6 +5,7 @@ import Foundation
 import Fuzzing
 import PageLifecycle
 import Programs
+import Spelling
 import Storage
 
 /// `fuzz`: a campaign, and every new bug of it in a file of its own.

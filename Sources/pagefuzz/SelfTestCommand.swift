@@ -5,6 +5,7 @@ import Foundation
 import Fuzzing
 import PageLifecycle
 import Programs
+import Spelling
 import Storage
 
 /// `selftest`: every seeded bug must be found, by an invariant it declares, from nothing.

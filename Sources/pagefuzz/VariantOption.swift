@@ -2,6 +2,7 @@
 
 import Console
 import PageLifecycle
+import Spelling
 
 /// `--protocol P`: a protocol, with rules repaired or broken as program texts write it.
 enum VariantOption {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import Console
+import Spelling
 import Testing
 
 @Suite("The words of a command line")

@@ -8,10 +8,11 @@ struct LayoutTests {
   /// What each layer may import: the layers below it, and Foundation only at the rim.
   static let layers: [(target: String, mayImport: Set<String>)] = [
     ("PageLifecycle", []),
-    ("Programs", ["PageLifecycle"]),
+    ("Spelling", []),
+    ("Programs", ["PageLifecycle", "Spelling"]),
     ("Fuzzing", ["PageLifecycle", "Programs"]),
     ("Conformance", ["PageLifecycle", "Programs", "Foundation"]),
-    ("Console", []),
+    ("Console", ["Spelling"]),
     ("Explaining", ["PageLifecycle", "Programs", "Fuzzing", "Console"]),
     ("Storage", ["Foundation", "Synchronization"]),
     ("FuzzTarget", ["PageLifecycle", "Programs", "Fuzzing", "CFarm", "Glibc"]),
@@ -20,7 +21,7 @@ struct LayoutTests {
       "pagefuzz",
       [
         "PageLifecycle", "Programs", "Fuzzing", "Explaining", "Conformance", "Console", "Storage",
-        "Foundation", "Synchronization", "Instruments",
+        "Spelling", "Foundation", "Synchronization", "Instruments",
       ]
     ),
   ]
