@@ -403,8 +403,9 @@ extension Rule {
     case .drainsDriverBeforeUnbind, .putsPagesBeforeWaiting: design.baseHoldsPagemap
     case .waitsForPagesInUse, .waitsForDeviceDAXUsers: !design.baseHoldsPagemap
     case .drawsOneReference: design.driverCount != 0 && design.driverBase == 0
-    // Only who finds a page by its number unmaps it during a fork.
-    case .movesBeforeLongterm, .callsPageFree, .keepsPinnedMapped: design.hasCoherent
+    case .movesBeforeLongterm, .callsPageFree: design.hasCoherent
+    // Only migrate_device_range(), which finds a page by its number, unmaps it during a fork.
+    case .keepsPinnedMapped: design.hasCoherent && design.driverCount == 0
     // Where no walker sees private pages, nobody but their mappings holds them.
     case .grantsNoSlack, .migratesOnlyUnshared: design.driverBase == 0
     // Where drivers wait for their pages, a chunk goes only when none is in use.
