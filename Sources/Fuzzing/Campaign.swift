@@ -10,10 +10,11 @@ package import Programs
 /// results to ``merge(_:)``, minimizes what that returns, and tells what became of it by
 /// ``settle(_:)``.
 package struct Campaign: Sendable {
-  /// Who decides which CPU runs next: calls whole, a random walk in bursts, priorities (PCT), the
-  /// uniform random walk, or a walk whose bursts mostly end after a step that others may see.
+  /// Who decides which CPU runs next: calls whole, calls whole while who was preempted stands
+  /// still, a random walk in bursts, priorities (PCT), the uniform random walk, or a walk whose
+  /// bursts mostly end after a step that others may see.
   package enum ScheduleKind: String, CaseIterable, Sendable {
-    case sequential, walk, pct, uniform, selective
+    case sequential, stalling, walk, pct, uniform, selective
   }
 
   /// What a campaign is about.

@@ -43,6 +43,7 @@ struct Target: Sendable {
 /// How the calls of one program are interleaved.
 enum Schedule: Sendable {
   case sequential
+  case stalling
   case walk(burst: Int, sharedCost: Int)
   case priorities(depth: Int)
   case uniform
@@ -51,7 +52,8 @@ enum Schedule: Sendable {
     let pick = random.below(8)
     let mixed: Campaign.ScheduleKind =
       switch pick {
-      case 0...1: .sequential
+      case 0: .sequential
+      case 1: .stalling
       case 2: .walk
       case 3: .selective
       case 4...5: .pct
@@ -59,6 +61,7 @@ enum Schedule: Sendable {
       }
     switch kind ?? mixed {
     case .sequential: self = .sequential
+    case .stalling: self = .stalling
     case .walk: self = .walk(burst: [1, 2, 4, 8, 16, 32][random.below(6)], sharedCost: 1)
     case .selective:
       self = .walk(

@@ -62,7 +62,8 @@ package struct RandomExecution: Sendable {
       for line in script { quotas[line.cpu.position] += 1 }
     }
     startable = quotas.indices.reduce(0) { $0 | (quotas[$1] > 0 ? 1 << UInt64($1) : 0) }
-    scheduler.begin(calls: quotas)
+    let standing = run.machine.readiness(ofFirst: generator.cpus).active
+    scheduler.begin(calls: quotas, standing: standing)
     draw(calls: calls + script.count, generator, &scheduler, &callStream, &scheduleStream)
     coverage.add(&run.machine)
     if !run.machine.verdict.isStopped { run.finish() }
@@ -76,6 +77,9 @@ package struct RandomExecution: Sendable {
     switch schedule {
     case .sequential:
       var scheduler = Sequential()
+      execute(start, calls: calls, generator, &scheduler, &callStream, &scheduleStream)
+    case .stalling:
+      var scheduler = Stalling()
       execute(start, calls: calls, generator, &scheduler, &callStream, &scheduleStream)
     case .walk(let burst, let sharedCost):
       var scheduler = RandomWalk(burst: burst, sharedCost: sharedCost)

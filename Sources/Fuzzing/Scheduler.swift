@@ -8,14 +8,14 @@ package protocol Scheduler: Sendable {
   mutating func choose(among cpus: Bits<CPUID>, _ random: inout Random) -> (CPUID, Pace)
   /// Says how many of those steps the CPU executed before it slept or its call ended.
   mutating func note(executed steps: Int)
-  /// Says how many calls each CPU is going to make.
-  mutating func begin(calls: [Int])
+  /// Says how many calls each CPU is going to make, and which ones stand in one already.
+  mutating func begin(calls: [Int], standing: Bits<CPUID>)
 }
 
 extension Scheduler {
   /// Most schedulers need not know.
   package mutating func note(executed steps: Int) {}
-  package mutating func begin(calls: [Int]) {}
+  package mutating func begin(calls: [Int], standing: Bits<CPUID>) {}
 }
 
 /// Calls run whole, one after the other: bugs that need no preemption.
@@ -28,6 +28,24 @@ package struct Sequential: Scheduler {
   ) -> (CPUID, Pace) {
     (cpus.member(random.below(cpus.count)), pace)
   }
+}
+
+/// Calls run whole, one after the other, while a CPU stands in the call it was preempted in: what
+/// other CPUs may do in a window that somebody left open.
+package struct Stalling: Scheduler {
+  private var sequential = Sequential()
+  private var stalled = Bits<CPUID>()
+  package init() {}
+  package mutating func begin(calls: [Int], standing: Bits<CPUID>) { stalled = standing }
+  package mutating func choose(
+    among cpus: Bits<CPUID>, _ random: inout Random
+  ) -> (CPUID, Pace) {
+    if random.oneIn(Self.turns) { stalled = Bits() }
+    let others = Bits<CPUID>(rawValue: cpus.rawValue & ~stalled.rawValue)
+    return sequential.choose(among: others.isEmpty ? cpus : others, &random)
+  }
+  /// Turns of others until it goes on, in the mean.
+  private static let turns = 32
 }
 
 /// Switches to a random CPU after a random burst of steps.
@@ -106,7 +124,9 @@ package struct UniformWalk: Scheduler {
 
   package init(stepsPerCall: Int) { self.stepsPerCall = stepsPerCall }
 
-  package mutating func begin(calls: [Int]) { left = calls.map { $0 * stepsPerCall } }
+  package mutating func begin(calls: [Int], standing: Bits<CPUID>) {
+    left = calls.map { $0 * stepsPerCall }
+  }
 
   package mutating func choose(
     among cpus: Bits<CPUID>, _ random: inout Random

@@ -12,7 +12,7 @@ struct ReductionTrialTests {
     // As many as give some bug several programs.
     var trials = ReductionTrial(programs: 90)
     var score = ReductionScore()
-    while score.results.count < 20, let finding = trials.next() {
+    while score.results.count < 40, let finding = trials.next() {
       score.add(ReductionScore.Result(finding))
     }
     return score
@@ -21,7 +21,7 @@ struct ReductionTrialTests {
   @Test("Programs of many protocols with several bugs keep their identity, reduced once or twice")
   func identity() {
     let results = Self.score.results
-    #expect(results.count == 20)
+    #expect(results.count == 40)
     #expect(Set(results.map(\.before.program.variant.name)).count >= 10)
     for result in results {
       #expect(result.keepsIdentity && result.isStable, "\(result.text)")

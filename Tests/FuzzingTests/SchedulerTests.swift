@@ -93,3 +93,78 @@ struct PaceTests {
     #expect(stop(Pace(16 + first, sharedCost: 16)).steps > first)
   }
 }
+
+@Suite("The uniform random walk")
+struct UniformWalkTests {
+  @Test("A CPU runs as often as it has steps left")
+  func share() {
+    var random = Random(seed: 1)
+    var first = 0
+    for _ in 0..<3000 {
+      var scheduler = UniformWalk(stepsPerCall: 10)
+      scheduler.begin(calls: [3, 1], standing: Bits())
+      let (cpu, pace) = scheduler.choose(among: Bits(rawValue: 0b11), &random)
+      #expect(pace == Pace(1))
+      if cpu == CPUID(0) { first += 1 }
+    }
+    #expect((2100...2400).contains(first), "three of four, and not \(first) of 3000")
+  }
+
+  @Test("Both interleavings of one step with many are found equally often")
+  func uniform() {
+    var random = Random(seed: 2)
+    var earlyEnds = 0
+    for _ in 0..<2000 {
+      var scheduler = UniformWalk(stepsPerCall: 1)
+      scheduler.begin(calls: [1, 3], standing: Bits())
+      var order: [Int] = []
+      var left = [1, 3]
+      while left != [0, 0] {
+        var open = Bits<CPUID>()
+        for cpu in 0..<2 where left[cpu] > 0 { open.insert(CPUID(cpu)) }
+        let (cpu, _) = scheduler.choose(among: open, &random)
+        left[cpu.position] -= 1
+        scheduler.note(executed: 1)
+        order.append(cpu.position)
+      }
+      if order.first == 0 { earlyEnds += 1 }
+    }
+    #expect((420...580).contains(earlyEnds), "one of four, and not \(earlyEnds) of 2000")
+  }
+}
+
+@Suite("Calls while somebody stands")
+struct StallingTests {
+  private static let all = Bits<CPUID>(rawValue: 0b1111)
+  private static let standing = Bits<CPUID>(rawValue: 0b0010)
+
+  /// How many turns in a row went to others.
+  private static func turns(_ random: inout Random) -> Int {
+    var scheduler = Stalling()
+    scheduler.begin(calls: [9, 9, 9, 9], standing: standing)
+    for turn in 0..<1_000 where scheduler.choose(among: all, &random).0 == CPUID(1) { return turn }
+    return 1_000
+  }
+
+  @Test("Others run whole calls for many turns, and at some turn it goes on")
+  func stands() {
+    var random = Random(seed: 1)
+    let turns = (0..<400).map { _ in Self.turns(&random) }
+    let mean = turns.reduce(0, +) / turns.count
+    #expect((30...40).contains(mean), "32 until it may go on, and 3 until it is chosen: \(mean)")
+    #expect(turns.allSatisfy { $0 < 1_000 })
+    #expect(Set(turns).count > 50)
+  }
+
+  @Test("Where nobody else can run it does, and where nobody stands all take turns")
+  func alone() {
+    var random = Random(seed: 2)
+    var scheduler = Stalling()
+    scheduler.begin(calls: [9, 9, 9, 9], standing: Self.standing)
+    let (cpu, pace) = scheduler.choose(among: Self.standing, &random)
+    #expect(cpu == CPUID(1) && pace == Pace(.max))
+    scheduler.begin(calls: [9, 9, 9, 9], standing: Bits())
+    let chosen = (0..<100).map { _ in scheduler.choose(among: Self.all, &random).0.position }
+    #expect(Set(chosen) == [0, 1, 2, 3])
+  }
+}

@@ -29,7 +29,7 @@ enum FileIO: Body {
         name: "pread", parameters: [.filePage], weight: 2,
         domain: .fsdax, summary: "read a page through the file; returns its byte")
       : Signature(
-        name: "pwrite", parameters: [.filePage, .value], weight: 2,
+        name: "pwrite", parameters: [.filePage, .value], weight: 5,
         domain: .fsdax, summary: "write a page through the file")
   }
 
