@@ -40,12 +40,10 @@ package struct Stalling: Scheduler {
   package mutating func choose(
     among cpus: Bits<CPUID>, _ random: inout Random
   ) -> (CPUID, Pace) {
-    if random.oneIn(Self.turns) { stalled = Bits() }
+    if random.oneIn(SearchLimits.stallingTurns) { stalled = Bits() }
     let others = Bits<CPUID>(rawValue: cpus.rawValue & ~stalled.rawValue)
     return sequential.choose(among: others.isEmpty ? cpus : others, &random)
   }
-  /// Turns of others until it goes on, in the mean.
-  private static let turns = 32
 }
 
 /// Switches to a random CPU after a random burst of steps.

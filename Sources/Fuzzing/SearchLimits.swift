@@ -33,6 +33,8 @@ package enum SearchLimits {
 
   /// What a step that writes a page, or a file's entry, takes of a burst of the selective walk.
   package static let sharedCost = 16
+  /// Turns of other CPUs until one that stands still goes on, in the mean.
+  package static let stallingTurns = 32
 
   /// Of so many programs one is drawn from nothing; the others go on from an earlier one.
   package static let programsPerFresh = 7
@@ -66,7 +68,7 @@ package enum SearchLimits {
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
     ("jointCalls", jointCalls), ("jointOrders", jointOrders), ("unexplained", unexplained),
     ("programsPerFresh", programsPerFresh), ("checkpoints", checkpoints),
-    ("sharedCost", sharedCost),
+    ("sharedCost", sharedCost), ("stallingTurns", stallingTurns),
     ("suffixCalls", suffixCalls), ("addedCalls", addedCalls), ("mutatedLines", mutatedLines),
     ("mutationTries", mutationTries),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),
