@@ -142,7 +142,8 @@ package struct Campaign: Sendable {
     var planning = Random.stream(seed: options.seed, .protocols, number)
     var calls = Random.stream(seed: options.seed, .calls, number)
     var schedule = Random.stream(seed: options.seed, .schedule, number)
-    let plan = Plan(position, targets, options.search, &pool, &planning)
+    let plan = Plan(
+      position, targets, options.search, &pool, execution.coverage.footprint, &planning)
     if let watch {
       let (variant, boot) = (plan.variant, plan.boot)
       execution.watcher = { lines, next in

@@ -94,13 +94,15 @@ extension Campaign {
       let stop = Checkpoint.Stop(plan.variant, plan.boot, instructions, execution.noveltyRun)
       pool.addForNow(
         Checkpoint(
-          target: plan.target, of: targets[plan.target].base, cpus: cpus, bytes: bytes, stop: stop),
+          target: plan.target, of: targets[plan.target].base, cpus: cpus,
+          origin: execution.origin, bytes: bytes, stop: stop),
         number)
     }
     result.novelties.append(
       .init(
         execution: result.executions, target: plan.target, cpus: cpus,
-        features: execution.coverage.news.sorted(), checkpoint: bytes, whole: whole))
+        origin: execution.origin, features: execution.coverage.news.sorted(), checkpoint: bytes,
+        whole: whole))
   }
 
   /// Counts a bug of a shard: one that was seen before its epoch, or one of its own.
@@ -214,7 +216,8 @@ extension Campaign {
     pool.add(
       Checkpoint(
         target: novelty.target, of: targets[novelty.target].base, cpus: novelty.cpus,
-        bytes: novelty.checkpoint, stop: pool.machine(of: number)), &random)
+        origin: novelty.origin, bytes: novelty.checkpoint, stop: pool.machine(of: number)),
+      execution.coverage.footprint, &random)
   }
 
   /// Counts a bug; returns it where it is new.

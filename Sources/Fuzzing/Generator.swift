@@ -17,9 +17,11 @@ package struct Generator: Sendable {
   }
 
   package var options: Options
-  /// Pages, files and CPUs this program uses: few make them meet more often.
+  /// Pages, files, processes, devices and CPUs this program uses: few make them meet more often.
   private(set) var pages: Int
   private(set) var files: Int
+  private var mms = Limits.mms
+  private var devices: Int
   package internal(set) var cpus: Int
   private var weights: [Int]
   private var total: Int
@@ -35,6 +37,7 @@ package struct Generator: Sendable {
     self.options = options
     pages = max(1, Int(options.boot.filePages))
     files = max(1, Int(options.boot.files))
+    devices = Int(options.boot.devices)
     cpus = options.cpus
     let signatures = options.operations.compactMap(\.signature)
     parameters = signatures.map(\.parameters)
@@ -66,25 +69,34 @@ package struct Generator: Sendable {
   /// Draws a subset of the operations, some of which come often, pages, files and CPUs: what a
   /// swarm of programs differs in.
   package mutating func reswarm(_ random: inout Random) {
-    pages = 1 + random.below(max(1, Int(options.boot.filePages)))
+    let filePages = options.boot.files > 0 ? Int(options.boot.filePages) : Limits.filePages
+    pages = 1 + random.below(max(1, filePages))
     files = 1 + random.below(max(1, Int(options.boot.files)))
+    mms = 1 + random.below(Limits.mms)
+    devices = min(Int(options.boot.devices), 1 + random.below(max(1, Int(options.boot.devices))))
     cpus = 1 + random.below(options.cpus)
     weigh { $0 * Self.shares[random.below(Self.shares.count)] }
     if handlelessTotal == 0 { weigh { $0 } }
   }
 
   /// A call that is useful in this state if one is found in a few draws, else any.
-  package func call(for machine: inout Machine, on cpu: CPUID, _ random: inout Random) -> Call {
+  ///
+  /// About the page of another call where one is given, as far as its operands allow.
+  package func call(
+    for machine: inout Machine, on cpu: CPUID, meeting other: Call? = nil, _ random: inout Random
+  ) -> Call {
     let handles = Handles(&machine)
-    var call = draw(&machine, handles, cpu, &random)
+    let page = other?.object
+    var call = draw(&machine, handles, cpu, page, &random)
     for _ in 0..<8 where !Procedure.isUseful(call, in: &machine) {
-      call = draw(&machine, handles, cpu, &random)
+      call = draw(&machine, handles, cpu, page, &random)
     }
     return call
   }
 
   private func draw(
-    _ machine: inout Machine, _ handles: Handles, _ cpu: CPUID, _ random: inout Random
+    _ machine: inout Machine, _ handles: Handles, _ cpu: CPUID, _ page: Address?,
+    _ random: inout Random
   ) -> Call {
     let position = drawOperation(hasHandle: handles.assigned != 0, &random)
     var call = Call(options.operations[position])
@@ -92,7 +104,23 @@ package struct Generator: Sendable {
       fill(parameter, of: &call, &machine, handles, cpu, &random)
     }
     if yieldsHandle[position] { call.handle = handles.free(&random) }
+    if let page { meet(page, parameters[position], &call) }
     return call
+  }
+
+  /// Changes a call to be about a page, and its file if it has one.
+  private func meet(_ page: Address, _ parameters: [Parameter], _ call: inout Call) {
+    for parameter in parameters {
+      switch parameter {
+      case .filePage where page.isFilePage: (call.file, call.page) = (page.file, page.page)
+      case .filePage: call.page = page.page
+      case .address where page.isFilePage && call.address.isFilePage: call.address = page
+      case .address where call.address.isFilePage:
+        call.address = Address(call.address.file, page.page)
+      case .address: call.address = Address(call.address.mapping, page.page)
+      default: break
+      }
+    }
   }
 
   /// A program that releases what no call was asked to obtain would be none.
@@ -119,7 +147,7 @@ package struct Generator: Sendable {
   ) {
     switch parameter {
     case .mm:
-      call.mm = MMID(machine.isAlive(MMID(1)) ? random.below(Limits.mms) : 0)
+      call.mm = MMID(machine.isAlive(MMID(1)) ? random.below(mms) : 0)
     case .address: call.address = address(in: call.mm, &machine, &random)
     case .file: call.file = FileID(random.below(files))
     case .filePage:
@@ -138,7 +166,7 @@ package struct Generator: Sendable {
         ? PFN(Limits.devicePages + random.below(Limits.pages - Limits.devicePages))
         : PFN(random.below(max(1, Int(options.boot.devicePages))))
     case .pagemap:
-      call.pagemap = PagemapID(random.below(1 + min(Int(options.boot.devices), 4)))
+      call.pagemap = PagemapID(random.below(1 + min(devices, 4)))
       if call.operation.takesChunk, let chunk = call.pagemap.secondChunk, random.oneIn(3) {
         call.pagemap = chunk
       }
@@ -212,5 +240,14 @@ extension Procedure {
   /// It is about one chunk of a device with a driver; others are about the whole device.
   fileprivate var takesChunk: Bool {
     self == .memremapPages || self == .memunmapPages || self == .migrateDeviceRange
+  }
+}
+
+extension Call {
+  /// The page it is about, as far as its operands say.
+  fileprivate var object: Address? {
+    let parameters = operation.signature?.parameters ?? []
+    if parameters.contains(.address) { return address }
+    return parameters.contains(.filePage) ? Address(file, page) : nil
   }
 }

@@ -53,10 +53,10 @@ enum Schedule: Sendable {
     let mixed: Campaign.ScheduleKind =
       switch pick {
       case 0: .sequential
-      case 1: .stalling
-      case 2: .walk
-      case 3: .selective
-      case 4...5: .pct
+      case 1...2: .stalling
+      case 3: .walk
+      case 4: .selective
+      case 5...6: .pct
       default: .uniform
       }
     switch kind ?? mixed {
@@ -86,7 +86,7 @@ struct Plan: Sendable {
   /// The plan of an execution, counted from 1; protocols take turns.
   init(
     _ number: Int, _ targets: [Target], _ search: Search, _ pool: inout Pool,
-    _ random: inout Random
+    _ footprint: Footprint, _ random: inout Random
   ) {
     target = (number - 1) % targets.count
     variant = targets[target].variant(&random)
@@ -102,7 +102,7 @@ struct Plan: Sendable {
     }
     if search.watchesRaces { boot.races = 1 }
     start = .boot(variant.rules, boot)
-    guard search.goesOn(&random), let found = pool.next(target, &random) else { return }
+    guard search.goesOn(&random), let found = pool.next(target, footprint, &random) else { return }
     (variant, boot, cpus) = (found.stop.variant, found.stop.boot, found.cpus)
     start = .after(found.stop)
     calls = 1 + random.below(SearchLimits.programCalls)

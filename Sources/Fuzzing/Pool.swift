@@ -30,6 +30,8 @@ package struct Checkpoint: Sendable {
   let target: Int
   /// CPUs its calls may use.
   let cpus: Int
+  /// The step that reached what it is kept for.
+  let origin: Int
   /// The program in binary form.
   let bytes: [UInt8]
   private let base: Protocol
@@ -37,8 +39,8 @@ package struct Checkpoint: Sendable {
   fileprivate var stop: Stop?
 
   /// What bytes stand for under a target's protocol, whatever they once were.
-  init(target: Int, of base: Protocol, cpus: Int, bytes: [UInt8], stop: Stop? = nil) {
-    (self.target, self.base, self.cpus) = (target, base, cpus)
+  init(target: Int, of base: Protocol, cpus: Int, origin: Int, bytes: [UInt8], stop: Stop? = nil) {
+    (self.target, self.base, self.cpus, self.origin) = (target, base, cpus, origin)
     (self.bytes, self.stop) = (bytes, stop)
   }
 
@@ -52,7 +54,7 @@ package struct Checkpoint: Sendable {
   }
 }
 
-/// The checkpoints of a campaign, at most ``SearchLimits/checkpoints`` a protocol.
+/// The checkpoints of a campaign, at most ``SearchLimits/checkpoints``, each protocol's by themselves.
 ///
 /// Who made a checkpoint keeps the machine, so that going on from it costs what comes after it;
 /// another process executes its lines once.
@@ -63,45 +65,36 @@ struct Pool: Sendable {
     var place: Int
   }
 
-  private var checkpoints: [[Checkpoint]]
-  /// How often each was gone on with.
-  private var tries: [[Int]]
+  private var shelves: [Shelf]
   private let limit: Int
   /// What was drawn since ``takeBack()``.
   private var draws: [Draw] = []
-  /// What came since ``takeBack()``, and how often each was gone on with.
-  private var fresh: [[Checkpoint]]
-  private var freshTries: [[Int]]
   /// Machines of checkpoints that came since the last epoch ended, by execution.
   private var made: [Int: Checkpoint.Stop] = [:]
 
   /// None yet, of so many protocols.
   init(targets: Int) {
-    checkpoints = Array(repeating: [], count: targets)
-    tries = Array(repeating: [], count: targets)
-    fresh = Array(repeating: [], count: targets)
-    freshTries = Array(repeating: [], count: targets)
+    shelves = Array(repeating: Shelf(), count: targets)
     limit = max(64, SearchLimits.checkpoints / targets)
   }
 
-  /// Takes one in; where there is no room, in the place of the most tried of a few.
-  mutating func add(_ checkpoint: Checkpoint, _ random: inout Random) {
+  /// Takes one in; where there is no room, in the place of the one of a few that has the least
+  /// left to give.
+  mutating func add(_ checkpoint: Checkpoint, _ footprint: Footprint, _ random: inout Random) {
     let target = checkpoint.target
-    guard checkpoints[target].count >= limit else {
-      checkpoints[target].append(checkpoint)
-      tries[target].append(0)
+    guard shelves[target].kept.count >= limit else {
+      shelves[target].kept.append(.init(checkpoint: checkpoint))
       return
     }
-    let place = draw(target, among: checkpoints[target].count, &random) { $0 > $1 }
-    checkpoints[target][place] = checkpoint
-    tries[target][place] = 0
+    let place = shelves[target].draw(footprint, isWorst: true, &random)
+    shelves[target].kept[place] = .init(checkpoint: checkpoint)
   }
 
   /// Takes one of an execution in until ``takeBack()``, as long as there is room.
   mutating func addForNow(_ checkpoint: Checkpoint, _ execution: Int) {
-    guard fresh[checkpoint.target].count < limit else { return }
-    fresh[checkpoint.target].append(checkpoint)
-    freshTries[checkpoint.target].append(0)
+    let target = checkpoint.target
+    guard shelves[target].fresh.count < limit else { return }
+    shelves[target].fresh.append(.init(checkpoint: checkpoint))
     if made.count < limit { made[execution] = checkpoint.stop }
   }
 
@@ -111,81 +104,98 @@ struct Pool: Sendable {
   /// No shard of this epoch is asked for any more.
   mutating func endEpoch() { made.removeAll(keepingCapacity: true) }
 
-  /// The least tried of a few; nil where there is none.
+  /// The one of a few that has the most left to give; nil where there is none.
   mutating func next(
-    _ target: Int, _ random: inout Random
+    _ target: Int, _ footprint: Footprint, _ random: inout Random
   ) -> (stop: Checkpoint.Stop, cpus: Int)? {
-    let count = checkpoints[target].count
-    guard count + fresh[target].count > 0 else { return nil }
-    let place = draw(target, among: count + fresh[target].count, &random) { $0 < $1 }
-    guard place < count else {
-      freshTries[target][place - count] += 1
-      return (fresh[target][place - count].reach(), fresh[target][place - count].cpus)
-    }
-    let drawn = Draw(target: target, place: place)
-    draws.append(drawn)
-    note(drawn)
-    return (checkpoints[target][place].reach(), checkpoints[target][place].cpus)
-  }
-
-  private func draw(
-    _ target: Int, among count: Int, _ random: inout Random, _ isBetter: (Int, Int) -> Bool
-  ) -> Int {
-    var best = random.below(count)
-    for _ in 1..<SearchLimits.tournament {
-      let other = random.below(count)
-      if isBetter(tried(target, other), tried(target, best)) { best = other }
-    }
-    return best
-  }
-
-  private func tried(_ target: Int, _ place: Int) -> Int {
-    let known = tries[target].count
-    return place < known ? tries[target][place] : freshTries[target][place - known]
+    guard !shelves[target].isEmpty else { return nil }
+    let place = shelves[target].draw(footprint, isWorst: false, &random)
+    if place < shelves[target].kept.count { draws.append(Draw(target: target, place: place)) }
+    shelves[target][place].tries += 1
+    return (shelves[target][place].checkpoint.reach(), shelves[target][place].checkpoint.cpus)
   }
 
   /// Counts a try.
-  mutating func note(_ draw: Draw) { tries[draw.target][draw.place] += 1 }
+  mutating func note(_ draw: Draw) { shelves[draw.target][draw.place].tries += 1 }
 
   /// Undoes what was tried and taken in for now since the last time, and returns the tries.
   mutating func takeBack() -> [Draw] {
-    for target in fresh.indices {
-      fresh[target].removeAll(keepingCapacity: true)
-      freshTries[target].removeAll(keepingCapacity: true)
-    }
-    for draw in draws { tries[draw.target][draw.place] -= 1 }
+    for target in shelves.indices { shelves[target].fresh.removeAll(keepingCapacity: true) }
+    for draw in draws { shelves[draw.target][draw.place].tries -= 1 }
     defer { draws.removeAll(keepingCapacity: true) }
     return draws
   }
 
   /// Whether a draw names a checkpoint.
   func has(_ draw: Draw) -> Bool {
-    tries.indices.contains(draw.target) && tries[draw.target].indices.contains(draw.place)
+    shelves.indices.contains(draw.target) && shelves[draw.target].kept.indices.contains(draw.place)
   }
 
-  var count: Int { checkpoints.reduce(0) { $0 + $1.count } }
+  var count: Int { shelves.reduce(0) { $0 + $1.kept.count } }
+}
+
+/// Checkpoints that one is chosen among.
+private struct Shelf: Sendable {
+  struct Item: Sendable {
+    var checkpoint: Checkpoint
+    /// How often it was gone on with.
+    var tries = 0
+  }
+
+  var kept: [Item] = []
+  /// Those that are here for now; they come after the others.
+  var fresh: [Item] = []
+
+  var isEmpty: Bool { kept.isEmpty && fresh.isEmpty }
+
+  subscript(place: Int) -> Item {
+    _read { yield place < kept.count ? kept[place] : fresh[place - kept.count] }
+    _modify {
+      if place < kept.count { yield &kept[place] } else { yield &fresh[place - kept.count] }
+    }
+  }
+
+  /// The place of the best or the worst of a few: the best has been tried seldom, and few features
+  /// are known of the step it is kept for.  Only what is kept may be the worst.
+  func draw(_ footprint: Footprint, isWorst: Bool, _ random: inout Random) -> Int {
+    let count = isWorst ? kept.count : kept.count + fresh.count
+    var best = random.below(count)
+    for _ in 1..<SearchLimits.tournament {
+      let other = random.below(count)
+      let isLess = cost(self[other], footprint) < cost(self[best], footprint)
+      if isLess != isWorst { best = other }
+    }
+    return best
+  }
+
+  private func cost(_ item: Item, _ footprint: Footprint) -> Int {
+    (1 + item.tries) * footprint.features(of: item.checkpoint.origin)
+  }
 }
 
 extension Pool {
   func pack(into packer: inout Packer) {
-    for target in checkpoints.indices {
-      packer.add(each: Array(checkpoints[target].indices)) { packer, place in
-        packer.add(count: checkpoints[target][place].cpus)
-        packer.add(count: tries[target][place])
-        packer.add(checkpoints[target][place].bytes)
+    for shelf in shelves {
+      packer.add(each: shelf.kept) { packer, item in
+        packer.add(count: item.checkpoint.cpus)
+        packer.add(count: item.checkpoint.origin)
+        packer.add(count: item.tries)
+        packer.add(item.checkpoint.bytes)
       }
     }
   }
 
   init(targets: [Target], _ unpacker: inout Unpacker) throws(Unpackable) {
     self.init(targets: targets.count)
-    for target in targets.indices {
-      let base = targets[target].base
+    for target in shelves.indices {
       for _ in 0..<(try unpacker.count(upTo: limit)) {
         let cpus = try unpacker.count(upTo: Limits.cpus)
-        tries[target].append(try unpacker.total())
-        checkpoints[target].append(
-          Checkpoint(target: target, of: base, cpus: cpus, bytes: try unpacker.block()))
+        let origin = try unpacker.count(upTo: Footprint.steps - 1)
+        let tries = try unpacker.total()
+        let checkpoint = Checkpoint(
+          target: target, of: targets[target].base, cpus: cpus, origin: origin,
+          bytes: try unpacker.block())
+        shelves[target].kept.append(.init(checkpoint: checkpoint, tries: tries))
       }
     }
   }

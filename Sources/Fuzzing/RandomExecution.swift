@@ -27,17 +27,19 @@ package struct RandomExecution: Sendable {
     case rescheduling(Checkpoint.Stop)
   }
 
-  /// Lines that reached something new so far, and features.
-  private var news = (features: 0, lines: 0)
+  /// New features so far.
+  private var news = 0
   /// Calls that are not drawn but given, the last first.
   private var script: [Instruction] = []
   /// Called before each line with the lines so far and that one, which has no stop yet.
   var watcher: (@Sendable ([Instruction], Instruction) -> Void)?
   /// Steps of the checkpoint the program at hand went on from.
   private(set) var resumed = 0
-  /// How many lines the program had after one of those that reached something new, each as likely
-  /// as any; nil where none did, or where an invariant was violated there.
+  /// How many lines the program had when it reached something new by the step of which the fewest
+  /// features are known; nil where it did not, or where an invariant was violated there.
   private(set) var novelty: Int?
+  /// The number of that step.
+  private(set) var origin = 0
   /// The run at that line.
   private(set) var noveltyRun = Run(Machine(Variant(Protocol.all[0]).rules))
 
@@ -47,7 +49,7 @@ package struct RandomExecution: Sendable {
     _ callStream: inout Random, _ scheduleStream: inout Random
   ) {
     coverage.footprint.begin()
-    (novelty, news, resumed) = (nil, (0, 0), 0)
+    (novelty, news, resumed) = (nil, 0, 0)
     script.removeAll(keepingCapacity: true)
     drawQuotas(calls, cpus: generator.cpus, &scheduleStream)
     switch start {
@@ -118,7 +120,10 @@ package struct RandomExecution: Sendable {
       var call: Call?
       if !run.machine.isActive(cpu) {
         spendQuota(of: cpu)
-        call = scripted(cpu) ?? generator.call(for: &run.machine, on: cpu, &callStream)
+        call =
+          scripted(cpu)
+          ?? generator.call(
+            for: &run.machine, on: cpu, meeting: other(cpu, scheduler, &callStream), &callStream)
       }
       watcher?(instructions, Instruction(cpu, call))
       var noted = run.steps
@@ -134,15 +139,33 @@ package struct RandomExecution: Sendable {
       }
       scheduler.note(executed: run.steps - noted)
       instructions.append(line)
-      if coverage.news.count > news.features {
-        news = (coverage.news.count, news.lines + 1)
-        if scheduleStream.oneIn(news.lines) {
-          let isClean = run.machine.verdict.count == 0
-          novelty = isClean ? instructions.count : nil
-          if isClean { noveltyRun = run }
-        }
-      }
+      noteNews()
     }
+  }
+
+  /// Keeps the run at the line at hand where that is the rarest news so far.
+  private mutating func noteNews() {
+    let before = news
+    news = coverage.news.count
+    guard news > before else { return }
+    let rarest = coverage.footprint.rarest(after: before)
+    let isRarer =
+      coverage.footprint.features(of: rarest) < coverage.footprint.features(of: origin)
+    guard before == 0 || isRarer else { return }
+    origin = rarest
+    let isClean = run.machine.verdict.count == 0
+    novelty = isClean ? instructions.count : nil
+    if isClean { noveltyRun = run }
+  }
+
+  /// The call that the next one of a CPU should meet; nil where it need not.
+  private mutating func other(
+    _ cpu: CPUID, _ scheduler: some Scheduler, _ random: inout Random
+  ) -> Call? {
+    guard let standing = scheduler.standing, standing != cpu, run.machine.isActive(standing),
+      random.oneIn(2)
+    else { return nil }
+    return run.machine.cpus[standing].call
   }
 
   /// Who runs next, and how far; nil where nobody can, or the turns are over.

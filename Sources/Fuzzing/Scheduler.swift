@@ -8,6 +8,8 @@ package protocol Scheduler: Sendable {
   mutating func choose(among cpus: Bits<CPUID>, _ random: inout Random) -> (CPUID, Pace)
   /// Says how many of those steps the CPU executed before it slept or its call ended.
   mutating func note(executed steps: Int)
+  /// Who stands in a call that others should meet; nil where that is nobody.
+  var standing: CPUID? { get }
   /// Says how many calls each CPU is going to make, and which ones stand in one already.
   mutating func begin(calls: [Int], standing: Bits<CPUID>)
 }
@@ -16,6 +18,7 @@ extension Scheduler {
   /// Most schedulers need not know.
   package mutating func note(executed steps: Int) {}
   package mutating func begin(calls: [Int], standing: Bits<CPUID>) {}
+  package var standing: CPUID? { nil }
 }
 
 /// Calls run whole, one after the other: bugs that need no preemption.
@@ -30,19 +33,39 @@ package struct Sequential: Scheduler {
   }
 }
 
-/// Calls run whole, one after the other, while a CPU stands in the call it was preempted in: what
-/// other CPUs may do in a window that somebody left open.
+/// Calls run whole, one after the other, but for one CPU at a time, which is preempted in a call and
+/// stands there for a while: what whole calls of others may do in a window.
 package struct Stalling: Scheduler {
   private var sequential = Sequential()
   private var stalled = Bits<CPUID>()
+  /// Who was told to run that far and no further.
+  private var entering: (cpu: CPUID, steps: Int)?
   package init() {}
   package mutating func begin(calls: [Int], standing: Bits<CPUID>) { stalled = standing }
+  package var standing: CPUID? { stalled.isEmpty ? nil : stalled.member(0) }
+
   package mutating func choose(
     among cpus: Bits<CPUID>, _ random: inout Random
   ) -> (CPUID, Pace) {
-    if random.oneIn(SearchLimits.stallingTurns) { stalled = Bits() }
-    let others = Bits<CPUID>(rawValue: cpus.rawValue & ~stalled.rawValue)
-    return sequential.choose(among: others.isEmpty ? cpus : others, &random)
+    guard stalled.isEmpty else {
+      let others = Bits<CPUID>(rawValue: cpus.rawValue & ~stalled.rawValue)
+      let goesOn = others.isEmpty || random.oneIn(SearchLimits.stallingTurns)
+      if goesOn { stalled = Bits() }
+      return sequential.choose(among: goesOn ? cpus : others, &random)
+    }
+    guard cpus.count > 1, random.oneIn(SearchLimits.turnsPerStall) else {
+      return sequential.choose(among: cpus, &random)
+    }
+    let cpu = cpus.member(random.below(cpus.count))
+    let steps = 1 + random.below(SearchLimits.stallingSteps)
+    entering = (cpu, steps)
+    return (cpu, Pace(steps))
+  }
+
+  package mutating func note(executed steps: Int) {
+    guard let (cpu, limit) = entering else { return }
+    entering = nil
+    if steps == limit { stalled = Bits(rawValue: 1 << UInt64(cpu.rawValue)) }
   }
 }
 

@@ -33,8 +33,12 @@ package enum SearchLimits {
 
   /// What a step that writes a page, or a file's entry, takes of a burst of the selective walk.
   package static let sharedCost = 16
+  /// Turns until a CPU is left standing in a call, in the mean.
+  package static let turnsPerStall = 4
   /// Turns of other CPUs until one that stands still goes on, in the mean.
-  package static let stallingTurns = 32
+  package static let stallingTurns = 16
+  /// Steps of a call after which a CPU is left standing at the latest.
+  package static let stallingSteps = 48
 
   /// Of so many programs one is drawn from nothing; the others go on from an earlier one.
   package static let programsPerFresh = 7
@@ -68,7 +72,8 @@ package enum SearchLimits {
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
     ("jointCalls", jointCalls), ("jointOrders", jointOrders), ("unexplained", unexplained),
     ("programsPerFresh", programsPerFresh), ("checkpoints", checkpoints),
-    ("sharedCost", sharedCost), ("stallingTurns", stallingTurns),
+    ("sharedCost", sharedCost), ("turnsPerStall", turnsPerStall),
+    ("stallingTurns", stallingTurns), ("stallingSteps", stallingSteps),
     ("suffixCalls", suffixCalls), ("addedCalls", addedCalls), ("mutatedLines", mutatedLines),
     ("mutationTries", mutationTries),
     ("corpusCandidates", corpusCandidates), ("corpusPrograms", corpusPrograms),

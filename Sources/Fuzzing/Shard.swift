@@ -31,6 +31,8 @@ package struct ShardResult: Equatable, Sendable {
     var execution: Int
     var target: Int
     var cpus: Int
+    /// The step that reached what the checkpoint is kept for.
+    var origin: Int
     /// In ascending order.
     var features: [UInt32]
     /// The lines to go on from, in binary form; empty where there are none.
@@ -103,7 +105,9 @@ extension ShardResult {
       packer.add(count: draw.place)
     }
     packer.add(each: novelties) { packer, novelty in
-      for number in [novelty.execution, novelty.target, novelty.cpus] { packer.add(count: number) }
+      for number in [novelty.execution, novelty.target, novelty.cpus, novelty.origin] {
+        packer.add(count: number)
+      }
       packer.add(ascending: novelty.features)
       packer.add(novelty.checkpoint)
       packer.add(novelty.whole)
@@ -139,6 +143,7 @@ extension ShardResult {
       Novelty(
         execution: try unpacker.count(), target: try unpacker.count(),
         cpus: try unpacker.count(upTo: Limits.cpus),
+        origin: try unpacker.count(upTo: Footprint.steps - 1),
         features: try unpacker.ascending(below: Footprint.capacity),
         checkpoint: try unpacker.block(), whole: try unpacker.block())
     }

@@ -22,7 +22,12 @@ extension Machine {
     return state
   }
 
-  /// The same of what a procedure works on: an entry of a file, or a page.
+  /// How many abstract states there are room for.
+  package static var abstractStates: Int { 1 << 10 }
+
+  /// The same of what a procedure works on, an entry of a file or a page, in fewer words.
+  ///
+  /// Below ``abstractObjects``.
   package mutating func abstractState(of frame: Frame) -> Int {
     guard frame.file.position < Limits.files else {
       return frame.pfn.isNone ? 0 : abstractState(of: frame.pfn) & 63
@@ -34,10 +39,11 @@ extension Machine {
       if entry.isLocked { state |= 4 }
       if !file.blocks[index].isHole { state |= 8 }
       if file.present[index] > 0 { state |= 16 }
+      if file.present[index] > 1 { state |= 32 }
       return state
     }
   }
 
-  /// How many abstract states there are room for.
-  package static var abstractStates: Int { 1 << 10 }
+  /// How many of those there are room for.
+  package static var abstractObjects: Int { 1 << 7 }
 }

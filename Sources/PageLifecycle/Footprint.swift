@@ -13,9 +13,10 @@ package struct Footprint: Sendable {
     case meeting
     /// A step ends its line: its CPU waits for something, or the call returned some errno.
     case outcome
-    /// A line leaves its CPU somewhere while another stands in a call about the same object, which
-    /// is in some abstract state.  Hashed: a few may share a number.
-    case race
+
+    /// A line leaves its CPU before a step, in a call about a page or an entry of a file that is in
+    /// some abstract state.
+    case window
 
     /// What it is called.
     package var name: String { String(describing: self) }
@@ -25,7 +26,7 @@ package struct Footprint: Sendable {
       case .page: Footprint.steps * Machine.abstractStates
       case .meeting: Footprint.steps * Footprint.steps
       case .outcome: Footprint.steps * Footprint.ends
-      case .race: 1 << Footprint.raceBits
+      case .window: Footprint.steps * Machine.abstractObjects
       }
     }
     fileprivate var start: Int { Self.allCases.prefix(rawValue).reduce(0) { $0 + $1.capacity } }
@@ -47,6 +48,8 @@ package struct Footprint: Sendable {
   package private(set) var news: [UInt32] = []
 
   private var reached = Bitmap(capacity)
+  /// How many features a step has reached, by its number.
+  private var known = [Int32](repeating: 0, count: Footprint.steps)
   /// The step of the program at hand that touched each page and file last, and its CPU; 0 is none.
   private var lastOfPage = PerPage<UInt32>(repeating: 0)
   private var lastOfFile = PerFile<UInt32>(repeating: 0)
@@ -58,7 +61,7 @@ package struct Footprint: Sendable {
   private let steps = Self.steps
   private let meetingStart = Kind.meeting.start
   private let outcomeStart = Kind.outcome.start
-  private let raceStart = Kind.race.start
+  private let windowStart = Kind.window.start
 
   /// Nothing yet.
   package init() {}
@@ -77,23 +80,48 @@ package struct Footprint: Sendable {
   package mutating func forget(_ features: some Sequence<UInt32>) {
     for feature in features {
       reached.remove(Int(feature))
-      counts[Kind(of: Int(feature)).rawValue] -= 1
+      count(feature, -1)
     }
   }
 
   /// Takes features somebody else reached; true where one of them is new.
   package mutating func take(_ features: [UInt32]) -> Bool {
     let before = reached.count
-    for feature in features where reached.insert(Int(feature)) {
-      counts[Kind(of: Int(feature)).rawValue] += 1
-    }
+    for feature in features where reached.insert(Int(feature)) { count(feature, 1) }
     return reached.count > before
+  }
+
+  private mutating func count(_ feature: UInt32, _ change: Int) {
+    counts[Kind(of: Int(feature)).rawValue] += change
+    known[Self.step(of: feature)] += Int32(change)
+  }
+
+  /// The number of the step that reaches a feature.
+  private static func step(of feature: UInt32) -> Int {
+    let kind = Kind(of: Int(feature))
+    let place = Int(feature) - kind.start
+    return switch kind {
+    case .page: place / Machine.abstractStates
+    case .meeting: place % steps
+    case .outcome: place / ends
+    case .window: place / Machine.abstractObjects
+    }
+  }
+
+  /// How many features are known of a step, by its number: few of one that is seldom executed, or
+  /// does little.
+  package func features(of step: Int) -> Int { Int(known[step]) }
+
+  /// Of the steps that reached something new in the program at hand after so many features, the
+  /// one that has reached the fewest.
+  package func rarest(after count: Int) -> Int {
+    news[count...].lazy.map(Self.step).min { features(of: $0) < features(of: $1) } ?? 0
   }
 
   @inline(__always)
   private mutating func insert(_ feature: Int, _ kind: Kind) {
     guard reached.insert(feature) else { return }
-    counts[kind.rawValue] += 1
+    count(UInt32(feature), 1)
     news.append(UInt32(feature))
   }
 }
@@ -133,34 +161,18 @@ extension Footprint {
     insert(meetingStart + (Int(last >> 8) - 1) * steps + Int(mark >> 8) - 1, .meeting)
   }
 
-  /// Notes where a line ends: after which step, in which procedure, and where others stand.
-  fileprivate mutating func addEnd(
-    _ step: Int, _ frame: Frame, by cpu: CPUID, on machine: inout Machine
-  ) {
-    var place = steps + Int(frame.procedure.rawValue)
+  /// Notes how a line ends after a step: what its CPU waits for and where it stands, or what its
+  /// call returned.
+  fileprivate mutating func addEnd(_ step: Int, by cpu: CPUID, on machine: inout Machine) {
     if machine.cpus[cpu].isActive {
-      place = number(of: machine.cpus[cpu].frame)
       let wait = Int(machine.cpus[cpu].wait.kind.rawValue)
       if wait != 0 { insert(outcomeStart + step * Self.ends + wait, .outcome) }
+      let frame = machine.cpus[cpu].frame
+      let state = machine.abstractState(of: frame)
+      insert(windowStart + number(of: frame) * Machine.abstractObjects + state, .window)
     } else {
       let errno = Int(max(0, min(-Int(machine.cpus[cpu].value.rawValue), Self.errnos - 1)))
       insert(outcomeStart + step * Self.ends + Self.waits + errno, .outcome)
-    }
-    var object: Int?
-    for position in 0..<Limits.cpuSlots where position != cpu.position {
-      let other = CPUID(position)
-      guard machine.cpus[other].isActive else { continue }
-      let file = machine.cpus[other].frame.file
-      let pfn = machine.cpus[other].frame.pfn
-      let isSame =
-        (!file.isNone && file == frame.file) || (!pfn.isNone && pfn == frame.pfn)
-      guard isSame else { continue }
-      let state = object ?? machine.abstractState(of: frame)
-      object = state
-      let theirs = number(of: machine.cpus[other].frame)
-      let word = UInt64(theirs << 32 | place << 12 | state)
-      let hash = Int((word &* 0x9E37_79B9_7F4A_7C15) >> UInt64(64 - Self.raceBits))
-      insert(raceStart + hash, .race)
     }
   }
 
@@ -178,7 +190,6 @@ extension Footprint {
     }
     return starts
   }()
-  private static let raceBits = 19
   /// Kinds of waits, and error numbers, there is room for.
   private static let waits = 16
   private static let errnos = 240
@@ -212,13 +223,13 @@ extension Run {
   ) -> Instruction {
     var line = Instruction(cpu, call)
     start(line, tag: -1)
-    var last = LastStep()
+    var last: Int?
     footprint.trail.removeAll(keepingCapacity: true)
     var isOver = follow(cpu, pace, &footprint, &last)
     while !isOver, machine.cpus[cpu].isActive, let more = goesOn(&self) {
       isOver = follow(cpu, more, &footprint, &last)
     }
-    noteEnd(last, by: cpu, in: &footprint)
+    if let last { footprint.addEnd(last, by: cpu, on: &machine) }
     guard !isOver, machine.cpus[cpu].isActive else { return line }
     let stop = machine.cpus[cpu].frame
     let visits = footprint.visits(of: footprint.number(of: stop))
@@ -229,27 +240,16 @@ extension Run {
   /// Executes a line as it is written, and notes its steps.
   package mutating func execute(_ instruction: Instruction, noting footprint: inout Footprint) {
     start(instruction, tag: -1)
-    var last = LastStep()
+    var last: Int?
     footprint.trail.removeAll(keepingCapacity: true)
     _ = follow(instruction.cpu, Pace(.max), &footprint, &last)
-    noteEnd(last, by: instruction.cpu, in: &footprint)
+    if let last { footprint.addEnd(last, by: instruction.cpu, on: &machine) }
   }
 
-  /// The step a line executed last, and where it was executed; nothing so far.
-  private struct LastStep {
-    var frame = Frame()
-    var number = -1
-  }
-
-  private mutating func noteEnd(
-    _ last: LastStep, by cpu: CPUID, in footprint: inout Footprint
-  ) {
-    if last.number >= 0 { footprint.addEnd(last.number, last.frame, by: cpu, on: &machine) }
-  }
-
-  /// Executes steps of the line that was started; true where it is over.
+  /// Executes steps of the line that was started, and says which was the last; true where the line
+  /// is over.
   private mutating func follow(
-    _ cpu: CPUID, _ pace: Pace, _ footprint: inout Footprint, _ last: inout LastStep
+    _ cpu: CPUID, _ pace: Pace, _ footprint: inout Footprint, _ last: inout Int?
   ) -> Bool {
     var isOver = false
     var cost = 0
@@ -258,8 +258,9 @@ extension Run {
       let current = machine.cpus.storage[cpu.position].frame
       isOver = !advance()
       guard steps > before else { break }
-      last = LastStep(frame: current, number: footprint.number(of: current))
-      footprint.add(last.number, by: cpu, on: &machine)
+      let step = footprint.number(of: current)
+      last = step
+      footprint.add(step, by: cpu, on: &machine)
       let isShared = !machine.recentPages.isEmpty || !machine.recentFiles.isEmpty
       cost += isShared ? pace.sharedCost : 1
     }

@@ -23,9 +23,10 @@ extension Rule {
           [.I27, .I24, .I35, .I18, .I1, .I29], "0e2f80afcfa6"
         )
       case .drainsBeforeUnbind:
+        // I23: where each entry takes a pgmap reference, memunmap_pages() waits for it for ever.
         (
           "M-UNBIND", "files are evicted before memunmap_pages() removes their pages",
-          [.I18, .I19, .I25], "reference kernels 6.12, 7.2 and 7.3: oops after unbind"
+          [.I18, .I19, .I25, .I23], "reference kernels 6.12, 7.2 and 7.3: oops after unbind"
         )
       case .waitsForIdlePage:
         // I54: DMA to a block that was moved or zeroed.  I18 and I1 as for an eviction.

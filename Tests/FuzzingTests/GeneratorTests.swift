@@ -80,4 +80,27 @@ struct GeneratorTests {
       }
     }
   }
+
+  @Test("A call that is to meet another one is about its page, and its file")
+  func meeting() {
+    var other = Call(.pwrite)
+    (other.file, other.page) = (FileID(1), PageIndex(2))
+    var options = Generator.Options()
+    options.boot = .full
+    options.operations = [.pwrite, .punchHole, .load]
+    let generator = Generator(options)
+    var random = Random(seed: 3)
+    var machine = Machine(Variant(Protocol.all[0]).rules, .full)
+    var loads = 0
+    for _ in 0..<200 {
+      let call = generator.call(for: &machine, on: CPUID(0), meeting: other, &random)
+      if call.operation == .load {
+        #expect(call.address.page == other.page)
+        loads += 1
+      } else {
+        #expect(call.file == other.file && call.page == other.page)
+      }
+    }
+    #expect(loads > 20)
+  }
 }

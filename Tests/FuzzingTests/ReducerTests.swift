@@ -15,7 +15,7 @@ struct ReducerTests {
       Variant(Protocol.all[0], broken: RuleSet([.waitsForIdlePage]), isRepaired: true),
     ]
     return variants.flatMap { variant in
-      Drawn.programs(variant, count: 300, calls: 6).compactMap { drawn in
+      Drawn.programs(variant, count: 600, calls: 6).compactMap { drawn in
         drawn.verdict.first.map { (drawn.program, identity(of: $0, in: drawn.program)) }
       }.prefix(9)
     }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+
+import PageLifecycle
+import Programs
+import Testing
+
+@testable import Fuzzing
+
+@Suite("Which program is gone on with")
+struct PoolTests {
+  private static let base = Protocol.all[0]
+
+  /// What a hundred programs have reached.
+  private static let footprint: Footprint = {
+    var footprint = Footprint()
+    for drawn in Drawn.programs(Variant(base), count: 100) {
+      _ = footprint.take(Coverage.features(of: drawn.program))
+    }
+    return footprint
+  }()
+
+  /// A step with few features, and one with many.
+  private static func steps() throws -> (rare: Int, common: Int) {
+    let known = (0..<Footprint.steps).filter { footprint.features(of: $0) > 0 }
+      .sorted { footprint.features(of: $0) < footprint.features(of: $1) }
+    let (rare, common) = (try #require(known.first), try #require(known.last))
+    try #require(footprint.features(of: common) > 10 * footprint.features(of: rare))
+    return (rare, common)
+  }
+
+  /// Checkpoints kept for a step; programs that go on from them may use so many CPUs.
+  private static func checkpoints(_ count: Int, for step: Int, cpus: Int) -> [Checkpoint] {
+    let bytes = ProgramBinary.encode(Program(Variant(base)))
+    return (0..<count).map { _ in
+      Checkpoint(target: 0, of: base, cpus: cpus, origin: step, bytes: bytes)
+    }
+  }
+
+  @Test("Every feature is counted with the step that reaches it, and no more when it is forgotten")
+  func counts() {
+    var footprint = Self.footprint
+    let sum = { (footprint: Footprint) in
+      (0..<Footprint.steps).reduce(0) { $0 + footprint.features(of: $1) }
+    }
+    #expect(sum(footprint) == footprint.count)
+    #expect(footprint.counts.reduce(0, +) == footprint.count)
+    let members = footprint.members
+    footprint.forget(members.prefix(members.count / 2))
+    #expect(sum(footprint) == members.count - members.count / 2)
+    _ = footprint.take(members)
+    #expect(sum(footprint) == members.count)
+  }
+
+  @Test("What a step reached that seldom does anything comes before what common ones reach")
+  func rareFirst() throws {
+    let (rare, common) = try Self.steps()
+    var random = Random(seed: 1)
+    var pool = Pool(targets: 1)
+    for checkpoint in Self.checkpoints(40, for: common, cpus: 4) {
+      pool.add(checkpoint, Self.footprint, &random)
+    }
+    for checkpoint in Self.checkpoints(40, for: rare, cpus: 1) {
+      pool.add(checkpoint, Self.footprint, &random)
+    }
+    let early = (0..<100).filter { _ in pool.next(0, Self.footprint, &random)?.cpus == 1 }
+    #expect(early.count > 80, "one of the four is nearly always a rare one: \(early.count)")
+  }
+
+  @Test("What was tried often comes after what was not")
+  func untriedFirst() throws {
+    let step = try Self.steps().common
+    var random = Random(seed: 3)
+    var pool = Pool(targets: 1)
+    for checkpoint in Self.checkpoints(40, for: step, cpus: 4) {
+      pool.add(checkpoint, Self.footprint, &random)
+    }
+    for _ in 0..<2_000 { _ = pool.next(0, Self.footprint, &random) }
+    for checkpoint in Self.checkpoints(40, for: step, cpus: 1) {
+      pool.add(checkpoint, Self.footprint, &random)
+    }
+    let fresh = (0..<100).filter { _ in pool.next(0, Self.footprint, &random)?.cpus == 1 }
+    #expect(fresh.count > 80, "one of the four is nearly always a new one: \(fresh.count)")
+  }
+
+  @Test("Where there is no room, what common steps reached makes it")
+  func room() throws {
+    let (rare, common) = try Self.steps()
+    var random = Random(seed: 2)
+    var pool = Pool(targets: 1)
+    let half = SearchLimits.checkpoints / 2
+    for checkpoint in Self.checkpoints(half, for: rare, cpus: 1) {
+      pool.add(checkpoint, Self.footprint, &random)
+    }
+    for checkpoint in Self.checkpoints(3 * half, for: common, cpus: 4) {
+      pool.add(checkpoint, Self.footprint, &random)
+    }
+    #expect(pool.count == SearchLimits.checkpoints)
+    let drawn = (0..<100).filter { _ in pool.next(0, Self.footprint, &random)?.cpus == 1 }
+    #expect(drawn.count > 60, "most of the rare ones are still there: \(drawn.count)")
+  }
+}
