@@ -99,3 +99,30 @@ struct PoolTests {
     #expect(drawn.count > 60, "most of the rare ones are still there: \(drawn.count)")
   }
 }
+
+@Suite("Where a line leaves its CPU")
+struct WindowTests {
+  /// The abstract state of the entry that cpu1 works on after the lines of a program.
+  private func state(_ lines: String) throws -> Int {
+    let text = "# pagefuzz program 1\nprotocol v5.18\n" + lines
+    let program = try ProgramParser.parse(Array(text.utf8), file: "window.prog")
+    var run = Run(program.machine())
+    for instruction in program.instructions { run.execute(instruction, tag: -1) }
+    let stands = run.machine.isActive(CPUID(1))
+    #expect(stands)
+    let frame = run.machine.cpus[CPUID(1)].frame
+    return run.machine.abstractState(of: frame)
+  }
+
+  @Test("Whether somebody still reads the zero page where the file has a block makes a difference")
+  func zeroPage() throws {
+    let write = "cpu2  pwrite(file0:0, 7) until zapHole\n"
+    let fault = "cpu1  dax_fault(mm0, file0:0, write) until daxFaultIO.lockToInsert\n"
+    let load = "cpu0  fork()\ncpu0  load(mm1, file0:0)\n"
+    let mapped = try state(load + write + fault)
+    let unmapped = try state(load + "cpu0  munmap(mm1, file0:0)\n" + write + fault)
+    #expect(unmapped != mapped)
+    #expect(unmapped != 0, "it is about an entry of a file")
+    #expect(max(unmapped, mapped) < Machine.abstractObjects)
+  }
+}
