@@ -23,10 +23,9 @@ extension Rule {
           [.I27, .I24, .I35, .I18, .I1, .I29], "0e2f80afcfa6"
         )
       case .drainsBeforeUnbind:
-        // I23: where each entry takes a pgmap reference, memunmap_pages() waits for it for ever.
         (
           "M-UNBIND", "files are evicted before memunmap_pages() removes their pages",
-          [.I18, .I19, .I25, .I23], "reference kernels 6.12, 7.2 and 7.3: oops after unbind"
+          [.I18, .I19, .I25], "reference kernels 6.12, 7.2 and 7.3: oops after unbind"
         )
       case .waitsForIdlePage:
         // I54: DMA to a block that was moved or zeroed.  I18 and I1 as for an eviction.
@@ -407,6 +406,8 @@ extension Rule {
     case .movesBeforeLongterm, .callsPageFree: design.hasCoherent
     // Only migrate_device_range(), which finds a page by its number, unmaps it during a fork.
     case .keepsPinnedMapped: design.hasCoherent && design.driverCount == 0
+    // Where each entry holds the pgmap, memunmap_pages() waits until the file is evicted.
+    case .drainsBeforeUnbind: design.entryPagemap != .perEntry
     // Where no walker sees private pages, nobody but their mappings holds them.
     case .grantsNoSlack, .migratesOnlyUnshared: design.driverBase == 0
     // Where drivers wait for their pages, a chunk goes only when none is in use.
