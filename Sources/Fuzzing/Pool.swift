@@ -111,17 +111,16 @@ struct Pool: Sendable {
     guard !shelves[target].isEmpty else { return nil }
     let place = shelves[target].draw(footprint, isWorst: false, &random)
     if place < shelves[target].kept.count { draws.append(Draw(target: target, place: place)) }
-    shelves[target][place].tries += 1
-    return (shelves[target][place].checkpoint.reach(), shelves[target][place].checkpoint.cpus)
+    return shelves[target].goOn(from: place)
   }
 
   /// Counts a try.
-  mutating func note(_ draw: Draw) { shelves[draw.target][draw.place].tries += 1 }
+  mutating func note(_ draw: Draw) { shelves[draw.target].kept[draw.place].tries += 1 }
 
   /// Undoes what was tried and taken in for now since the last time, and returns the tries.
   mutating func takeBack() -> [Draw] {
     for target in shelves.indices { shelves[target].fresh.removeAll(keepingCapacity: true) }
-    for draw in draws { shelves[draw.target][draw.place].tries -= 1 }
+    for draw in draws { shelves[draw.target].kept[draw.place].tries -= 1 }
     defer { draws.removeAll(keepingCapacity: true) }
     return draws
   }
@@ -140,6 +139,11 @@ private struct Shelf: Sendable {
     var checkpoint: Checkpoint
     /// How often it was gone on with.
     var tries = 0
+
+    mutating func goOn() -> (stop: Checkpoint.Stop, cpus: Int) {
+      tries += 1
+      return (checkpoint.reach(), checkpoint.cpus)
+    }
   }
 
   var kept: [Item] = []
@@ -148,11 +152,13 @@ private struct Shelf: Sendable {
 
   var isEmpty: Bool { kept.isEmpty && fresh.isEmpty }
 
-  subscript(place: Int) -> Item {
-    _read { yield place < kept.count ? kept[place] : fresh[place - kept.count] }
-    _modify {
-      if place < kept.count { yield &kept[place] } else { yield &fresh[place - kept.count] }
-    }
+  private func item(_ place: Int) -> Item {
+    place < kept.count ? kept[place] : fresh[place - kept.count]
+  }
+
+  /// Counts a try of one, and says where its program stops and how many CPUs it may use.
+  mutating func goOn(from place: Int) -> (stop: Checkpoint.Stop, cpus: Int) {
+    place < kept.count ? kept[place].goOn() : fresh[place - kept.count].goOn()
   }
 
   /// The place of the best or the worst of a few: the best has been tried seldom, and few features
@@ -162,7 +168,7 @@ private struct Shelf: Sendable {
     var best = random.below(count)
     for _ in 1..<SearchLimits.tournament {
       let other = random.below(count)
-      let isLess = cost(self[other], footprint) < cost(self[best], footprint)
+      let isLess = cost(item(other), footprint) < cost(item(best), footprint)
       if isLess != isWorst { best = other }
     }
     return best
