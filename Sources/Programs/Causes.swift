@@ -9,9 +9,17 @@ package import PageLifecycle
 ///
 /// 1. makes the same program clean, or else
 /// 2. makes this signature disappear without a new violation stopping the run before its line is
-///    over: other bugs the program shows, or would have shown later, keep their own causes.
+///    over: other bugs the program shows, or would have shown later, keep their own causes; or
+/// 3. makes it appear in a later line only, again without such a stop: there it has another cause;
+///    or
+/// 4. hides it behind a new violation, which one more repair undoes as in 1 or 2, and that repair
+///    alone leaves this signature where it is.
 ///
-/// A smaller set goes before a larger one, then 1 before 2, then the order of ``Rule``.  Where no
+/// A smaller set goes before a larger one, then the number above decides, then the order of
+/// ``Rule``.  But repairing a rule changes what a CPU does in a line, and may hide a race that has
+/// nothing to do with it.  So single rules go first that are known to break this invariant
+/// (``RuleInfo/breaks``), and 3 is asked of no others.  Any other single rule goes behind a pair
+/// of such rules, unless the program shows the signature with that rule broken alone.  Where no
 /// set does, the cause is the last pair of conflicting steps.
 package func identity(of violation: Violation, in program: Program) -> Identity {
   var executions = 0
@@ -84,32 +92,92 @@ private struct CauseSearch {
   mutating func cause() -> Cause {
     let obeyed = program.variant.rules.obeyed
     let rules = Rule.allCases.filter { !obeyed.contains($0) }
-    let pairs = rules.indices.flatMap { first in
-      rules[(first + 1)...].map { [rules[first], $0] }
-    }
-    if let cause = best(of: rules.map { [$0] }) ?? best(of: pairs) { return cause }
+    let suspects = rules.filter { $0.info.breaks.contains(violation.invariant) }
+    let others = rules.filter { !$0.info.breaks.contains(violation.invariant) }
+    if let rule = single(of: suspects, among: rules, orLater: true) { return .rules([rule]) }
+    let other = single(of: others, among: rules, orLater: false)
+    if let other, isEnough(other) { return .rules([other]) }
+    if let pair = best(of: pairs(of: suspects)) { return .rules(pair) }
+    if let other { return .rules([other]) }
+    if let pair = best(of: pairs(of: rules)) { return .rules(pair) }
     executions += 1
     return lastSteps()
   }
 
-  private mutating func best(of sets: [[Rule]]) -> Cause? {
-    var second: Cause?
+  /// The rule that is to blame alone.
+  private mutating func single(
+    of candidates: [Rule], among rules: [Rule], orLater: Bool
+  ) -> Rule? {
+    var second: Rule?
+    var third: Rule?
+    var hiding: [Rule] = []
+    for rule in candidates {
+      switch effect(ofRepairing: [rule]) {
+      case .clean: return rule
+      case .gone: second = second ?? rule
+      case .later: third = third ?? rule
+      case .hidden: hiding.append(rule)
+      case .none: continue
+      }
+    }
+    if let rule = second ?? (orLater ? third : nil) { return rule }
+    return hiding.first { rule in
+      rules.contains { other in
+        guard other != rule, effect(ofRepairing: [rule, other]).isGone else { return false }
+        return effect(ofRepairing: [other]) == .none
+      }
+    }
+  }
+
+  private func pairs(of rules: [Rule]) -> [[Rule]] {
+    rules.indices.flatMap { first in rules[(first + 1)...].map { [rules[first], $0] } }
+  }
+
+  /// Whether a rule that is broken alone shows the signature.
+  private mutating func isEnough(_ rule: Rule) -> Bool {
+    var broken = program
+    broken.variant = Variant(program.variant.base, broken: RuleSet([rule]), isRepaired: true)
+    executions += 1
+    return Self.trial(of: broken).lines[own] != nil
+  }
+
+  private mutating func best(of sets: [[Rule]]) -> [Rule]? {
+    var second: [Rule]?
     for set in sets {
-      var repaired = program
-      repaired.variant = program.variant.obeying(RuleSet(set))
-      let trial = Self.trial(of: repaired)
-      executions += 1
-      if trial.lines.isEmpty { return .rules(set) }
-      if second == nil, isolates(trial) { second = .rules(set) }
+      switch effect(ofRepairing: set) {
+      case .clean: return set
+      case .gone: second = second ?? set
+      default: continue
+      }
     }
     return second
   }
 
-  /// The signature is gone, and not because the run stopped too early to show it.
-  private func isolates(_ trial: Trial) -> Bool {
-    guard trial.lines[own] == nil else { return false }
-    guard let stop = trial.stop, original.lines[stop] == nil else { return true }
-    return trial.lines[stop] ?? 0 > original.lines[own] ?? 0
+  /// What repairing some rules does to the violation.
+  private enum Effect {
+    case clean, gone, later, hidden, none
+    var isGone: Bool { self == .clean || self == .gone }
+  }
+
+  private mutating func effect(ofRepairing rules: [Rule]) -> Effect {
+    var repaired = program
+    repaired.variant = program.variant.obeying(RuleSet(rules))
+    let trial = Self.trial(of: repaired)
+    executions += 1
+    guard !trial.lines.isEmpty else { return .clean }
+    let line = trial.lines[own]
+    if let line, line <= shown { return .none }
+    if stopsTooEarly(trial) { return .hidden }
+    return line == nil ? .gone : .later
+  }
+
+  /// The first line that shows the violation.
+  private var shown: Int { original.lines[own] ?? 0 }
+
+  /// Another violation stops the run before it could show this one.
+  private func stopsTooEarly(_ trial: Trial) -> Bool {
+    guard let stop = trial.stop, stop != own, original.lines[stop] == nil else { return false }
+    return trial.lines[stop] ?? 0 <= shown
   }
 
   fileprivate static func trial(of program: Program) -> Trial {

@@ -101,7 +101,7 @@ struct ReducerTests {
     let program = try ProgramParser.parse(Array(text.utf8), file: "t.prog")
     let violation = try #require(program.violations.first { $0.invariant.name == "I45" })
     let identity = identity(of: violation, in: program)
-    try #require(identity.cause == .rules([.locksFaultPage]))
+    try #require(identity.cause == .rules([.grantsNoSlack]))
     var reducer = Reducer(program, showing: identity)
     #expect(reducer.reduce().size == "4 calls, 1 preemption")
   }

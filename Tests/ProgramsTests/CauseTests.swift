@@ -39,6 +39,70 @@ struct CauseTests {
     #expect(try run(lines, under: variant).identities().map(\.description) == identities)
   }
 
+  /// Two faults on a device page, each of which holds it while the other one migrates it.
+  static let faults = """
+    boot files=0 filePages=1 devicePages=1 devices=1
+    cpu0  mmap_anonymous(mm0, m0)
+    cpu0  migrate_to_device(d0, mm0, m0:0)
+    cpu0  dax_fault(mm0, m0:0) until privateFault.recheckPTE
+    cpu1  dax_fault(mm0, m0:0)
+
+    """
+
+  /// Two files whose blocks are freed under a reader, in two ways.
+  static let evicted = """
+    cpu0  dax_fault(mm0, file1:0, write)
+    cpu0  h1 = vmsplice(mm0, file1:0)
+    cpu0  munmap(mm0, file1:0)
+    cpu0  close(file1)
+    cpu0  unlink(file1)
+
+    """
+
+  /// A file is removed after its device.
+  static let unbound = """
+    boot files=1 filePages=1 devicePages=1
+    cpu0  h1 = pin_user_pages(mm0, file0:0, write)
+    cpu0  munmap(mm0, file0:0)
+    cpu0  close(file0)
+    cpu0  memunmap_pages(pmem0)
+    cpu1  unlink(file0)
+
+    """
+
+  @Test(
+    "Repairing another rule may hide a race; to blame is one that is known to break the invariant",
+    arguments: [
+      // Where the CPU waits for a locked fault page there is no race either.
+      (faults, "v6.1", "I45 private foreign-fault_page cause=grantsNoSlack", Rule.locksFaultPage),
+      // Without the pgmap's drain the program would go on, and stop at another bug.
+      (
+        "boot devices=1\ncpu0  h1 = driver_alloc(d0)\ncpu0  memunmap_pages(d0)\n", "v5.18",
+        "I19 private cause=waitsForPagesInUse", .countsBeforeListing
+      ),
+      (
+        "cpu0  h1 = gup(mm0, file0:0, write) until daxFaultIO.lockToInsert\n"
+          + "cpu1  memunmap_pages(pmem0)\n", "zone-device-2021",
+        "I19 fsdax cause=drainsBeforeUnbind", .mappingsHold
+      ),
+      // The second file shows the same later, by another bug.
+      (
+        splice(0) + evicted, "v6.1", "I27 fsdax foreign-get cause=scansUnmappedFiles",
+        .waitsAtEviction
+      ),
+      // Either of two bugs is enough; what drains before the unbind only comes in between.
+      (
+        unbound, "v5.17", "I27 fsdax foreign-pin cause=scansUnmappedFiles+waitsAtEviction",
+        .drainsBeforeUnbind
+      ),
+    ])
+  func suspects(_ lines: String, _ variant: String, _ identity: String, _ other: Rule) throws {
+    let program = try program(lines, under: variant)
+    let identities = Execution.run(program).identities().map(\.description)
+    #expect(identities.contains(identity), "\(identities)")
+    #expect(!program.variant.rules.obeyed.contains(other))
+  }
+
   @Test("Two bugs in one program keep their own causes")
   func independent() throws {
     let report = try run(
