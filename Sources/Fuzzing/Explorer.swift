@@ -30,7 +30,7 @@ package struct Explorer: Sendable {
     /// calls.
     package var diameter = 0
     package var isComplete = true
-    /// One shortest program an invariant, in the order found.
+    /// One shortest program an invariant, in the order found; of what is wanted.
     package var witnesses: [Witness] = []
     /// The hashes of the states in which nobody can run and nothing may start.
     package var finalStates: Set<UInt64> = []
@@ -73,6 +73,9 @@ package struct Explorer: Sendable {
       levels[depth].append(node)
     }
   }
+
+  /// What a witness is kept of.
+  package var isWanted: @Sendable (Violation) -> Bool = { _ in true }
 
   private let start: Machine
   private let bounds: Bounds
@@ -230,7 +233,9 @@ package struct Explorer: Sendable {
     _ machine: Machine, _ last: Edge?, at index: Int = -1
   ) {
     for violation in machine.verdict.all
-    where !outcome.witnesses.contains(where: { $0.violation.invariant == violation.invariant }) {
+    where isWanted(violation)
+      && !outcome.witnesses.contains(where: { $0.violation.invariant == violation.invariant })
+    {
       var path: [Edge] = last.map { [$0] } ?? []
       var position = last?.parent ?? index
       while position >= 0 {

@@ -8,15 +8,22 @@ package import Programs
 /// Every call and every interleaving is tried, as ``Explorer`` does: complete, or no proof.
 package struct ShortestProof: Sendable {
   private let program: Program
-  private let invariant: Invariant
+  private let identity: Identity
+  private let isOfSignature: Bool
   private let bounds: Explorer.Bounds
   private let boot: Boot
 
   /// A proof for a program that shows an identity: of its protocol, with one call less, on as many
   /// CPUs or two, and with as many files and pages as it names.
-  package init(of program: Program, showing identity: Identity, states: Int) {
+  ///
+  /// With `isOfSignature` what breaks the invariant with another memory or holder is no shorter
+  /// program, and the statement says nothing of it.
+  package init(
+    of program: Program, showing identity: Identity, isOfSignature: Bool = false, states: Int
+  ) {
     self.program = program
-    invariant = identity.invariant
+    self.identity = identity
+    self.isOfSignature = isOfSignature
     var bounds = Explorer.Bounds()
     bounds.calls = max(0, program.callCount - 1)
     bounds.cpus = max(2, Set(program.instructions.map(\.cpu)).count)
@@ -48,15 +55,21 @@ package struct ShortestProof: Sendable {
     var explorer = Explorer(from: start, within: bounds) { machine, _, _ in
       alphabet.calls(in: machine)
     }
-    let outcome = explorer.search { found in mayGoOn() && !found.violated.contains(invariant) }
-    if let witness = outcome.witnesses.first(where: { $0.violation.invariant == invariant }) {
+    explorer.isWanted = { [identity, isOfSignature] violation in
+      isOfSignature
+        ? identity.hasSignature(of: violation) : violation.invariant == identity.invariant
+    }
+    let outcome = explorer.search { found in mayGoOn() && found.witnesses.isEmpty }
+    if let witness = outcome.witnesses.first {
       var shorter = Program(program.variant, boot: boot, instructions: witness.instructions)
-      shorter.expectation = .violation(Pattern(identity(of: witness.violation, in: shorter)))
+      let shown = Programs.identity(of: witness.violation, in: shorter)
+      shorter.expectation = .violation(Pattern(shown))
       return .shorter(shorter)
     }
     guard outcome.isComplete else { return .gaveUp(states: outcome.states) }
     return .proven(
-      "\(Self.title) no program of at most \(bounds.calls) calls breaks \(invariant.name) within "
+      "\(Self.title) no program of at most \(bounds.calls) calls breaks "
+        + "\(identity.invariant.name) within "
         + "these bounds: \(program.variant.name), cpus=\(bounds.cpus) files=\(boot.files) "
         + "filePages=\(boot.filePages) devicePages=\(boot.devicePages) devices=\(boot.devices) "
         + "tableEntries=\(boot.tableEntries); \(outcome.states) states.")

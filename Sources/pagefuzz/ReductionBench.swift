@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import Console
+import Foundation
 import Fuzzing
 import Programs
 import Storage
@@ -13,14 +14,15 @@ enum ReductionBench {
     while score.results.count < count, let finding = trials.next() {
       score.add(ReductionScore.Result(finding))
     }
+    let lengths = arguments.has(BenchCommand.prove) ? FileLengths(of: score) : nil
     let isKept = score.results.allSatisfy { $0.keepsIdentity && $0.isStable }
-    let status = isKept && score.several.isEmpty ? ExitStatus.success : .found
-    guard !arguments.isJSON else {
-      try Output.line(score.json.line)
-      return status
+    let isGood = isKept && score.several.isEmpty && lengths?.longer.isEmpty != false
+    if arguments.isJSON {
+      try Output.line(JSONText.object(score.json + (lengths?.json ?? [])).line)
+    } else {
+      try Output.write(score.text + (lengths?.text ?? ""))
     }
-    try Output.write(score.text)
-    return status
+    return isGood ? .success : .found
   }
 
   /// Saves fat programs as they are, and a table of what the reducer makes of them.
@@ -73,20 +75,23 @@ extension ReductionScore {
 
   private func most(_ value: (Result) -> Int) -> Int { results.map(value).max() ?? 0 }
 
-  fileprivate var json: JSONText {
+  fileprivate var json: [JSONText.Field] {
     [
-      "programs": .count(results.count), "variants": .count(variants), "kept": .count(kept),
-      "stable": .count(results.count(where: \.isStable)),
-      "identities": .count(files.count), "identitiesWithSeveralFiles": .count(several.count),
-      "pairsOfOneIdentity": .count(pairs.sameBug), "pairsOfOneFile": .count(pairs.sameFile),
-      "precision": .string(Decimals.two(precision * 100)),
-      "recall": .string(Decimals.two(recall * 100)),
-      "callsBefore": .count(median(\.before.callsBefore)),
-      "callsAfter": .count(median(\.after.program.callCount)),
-      "callExecutions": .count(median(\.after.reductionRuns.calls)),
-      "executions": .count(median(\.after.reductionRuns.all)),
-      "mostExecutions": .count(most(\.after.reductionRuns.all)), "limited": .count(limited),
-      "engineExecutions": .count(median(\.after.reductionRuns.executions)),
+      .init("programs", .count(results.count)), .init("variants", .count(variants)),
+      .init("kept", .count(kept)), .init("stable", .count(results.count(where: \.isStable))),
+      .init("identities", .count(files.count)),
+      .init("identitiesWithSeveralFiles", .count(several.count)),
+      .init("pairsOfOneIdentity", .count(pairs.sameBug)),
+      .init("pairsOfOneFile", .count(pairs.sameFile)),
+      .init("precision", .string(Decimals.two(precision * 100))),
+      .init("recall", .string(Decimals.two(recall * 100))),
+      .init("callsBefore", .count(median(\.before.callsBefore))),
+      .init("callsAfter", .count(median(\.after.program.callCount))),
+      .init("callExecutions", .count(median(\.after.reductionRuns.calls))),
+      .init("executions", .count(median(\.after.reductionRuns.all))),
+      .init("mostExecutions", .count(most(\.after.reductionRuns.all))),
+      .init("limited", .count(limited)),
+      .init("engineExecutions", .count(median(\.after.reductionRuns.executions))),
     ]
   }
 
@@ -117,6 +122,51 @@ extension ReductionScore {
         lines.append("    \(times) times")
         lines += text.split(separator: "\n").dropFirst().map { "      \($0)" }
       }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+/// What exploring says of the length of each file that the reducer made.
+private struct FileLengths {
+  private(set) var shortest = 0
+  private(set) var undecided = 0
+  /// Texts that are longer than need be, each with a shorter program.
+  private(set) var longer: [(text: String, than: Program)] = []
+
+  init(of score: ReductionScore) {
+    var seen: Set<String> = []
+    let distinct = score.results.filter { seen.insert($0.text).inserted }
+    let states = MinimizeCommand.provenStates
+    let processors = ProcessInfo.processInfo.activeProcessorCount
+    Threads.run(distinct.count, on: processors) { position in
+      Shortness(of: distinct[position].after, states: states)
+    } deliver: { position, shortness in
+      switch shortness {
+      case .shortest: shortest += 1
+      case .undecided: undecided += 1
+      case .longer(let program): longer.append((distinct[position].text, program))
+      }
+      return true
+    }
+  }
+
+  private var decided: Int { shortest + longer.count }
+
+  var json: [JSONText.Field] {
+    [.init("decided", .count(decided)), .init("shortest", .count(shortest))]
+  }
+
+  var text: String {
+    var lines = [
+      "\(decided + undecided) files; exploring decides \(decided): \(shortest) of them are as "
+        + "short as any program of the same identity"
+    ]
+    for (text, shorter) in longer {
+      lines.append("  longer than need be:")
+      lines += text.split(separator: "\n").dropFirst().map { "      \($0)" }
+      lines.append("  than:")
+      lines += ProgramPrinter.text(of: shorter).split(separator: "\n").map { "      \($0)" }
     }
     return lines.joined(separator: "\n") + "\n"
   }
