@@ -33,10 +33,8 @@ extension Machine {
       return frame.pfn.isNone ? 0 : abstractState(of: frame.pfn) & 63
     }
     let index = PageIndex(frame.index.position % Limits.filePages)
-    let (hasPage, isHole) = files.with(frame.file) { file in
-      (file.entry(at: index).kind == .page, file.blocks[index].isHole)
-    }
-    let readsZeroes = !hasPage && !isHole && mapsZeroPage(at: index, of: frame.file)
+    let isHole = files.with(frame.file) { $0.blocks[index].isHole }
+    let readsZeroes = !isHole && mapsZeroPage(at: index, of: frame.file)
     return files.with(frame.file) { file in
       let entry = file.entry(at: index)
       var state = 64 | Int(entry.kind.rawValue)

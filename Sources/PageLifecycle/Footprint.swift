@@ -14,8 +14,8 @@ package struct Footprint: Sendable {
     /// A step ends its line: its CPU waits for something, or the call returned some errno.
     case outcome
 
-    /// A line leaves its CPU before a step, in a call about a page or an entry of a file that is in
-    /// some abstract state.
+    /// A line ends, and a CPU stands before a step, in a call about a page or an entry of a file
+    /// that is in some abstract state: what it will find when it goes on.
     case window
 
     /// What it is called.
@@ -161,18 +161,20 @@ extension Footprint {
     insert(meetingStart + (Int(last >> 8) - 1) * steps + Int(mark >> 8) - 1, .meeting)
   }
 
-  /// Notes how a line ends after a step: what its CPU waits for and where it stands, or what its
-  /// call returned.
+  /// Notes how a line ends after a step: what its CPU waits for, or what its call returned; and
+  /// where each CPU stands.
   fileprivate mutating func addEnd(_ step: Int, by cpu: CPUID, on machine: inout Machine) {
     if machine.cpus[cpu].isActive {
       let wait = Int(machine.cpus[cpu].wait.kind.rawValue)
       if wait != 0 { insert(outcomeStart + step * Self.ends + wait, .outcome) }
-      let frame = machine.cpus[cpu].frame
-      let state = machine.abstractState(of: frame)
-      insert(windowStart + number(of: frame) * Machine.abstractObjects + state, .window)
     } else {
       let errno = Int(max(0, min(-Int(machine.cpus[cpu].value.rawValue), Self.errnos - 1)))
       insert(outcomeStart + step * Self.ends + Self.waits + errno, .outcome)
+    }
+    for position in 0..<Limits.cpus where machine.cpus.storage[position].isActive {
+      let frame = machine.cpus.storage[position].frame
+      let state = machine.abstractState(of: frame)
+      insert(windowStart + number(of: frame) * Machine.abstractObjects + state, .window)
     }
   }
 

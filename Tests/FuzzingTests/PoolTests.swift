@@ -100,7 +100,7 @@ struct PoolTests {
   }
 }
 
-@Suite("Where a line leaves its CPU")
+@Suite("Where CPUs stand when a line ends")
 struct WindowTests {
   /// The abstract state of the entry that cpu1 works on after the lines of a program.
   private func state(_ lines: String) throws -> Int {
@@ -124,5 +124,35 @@ struct WindowTests {
     #expect(unmapped != mapped)
     #expect(unmapped != 0, "it is about an entry of a file")
     #expect(max(unmapped, mapped) < Machine.abstractObjects)
+  }
+
+  /// How many windows are known after each line of a program, drawn line by line.
+  private func windows(_ lines: String) throws -> [Int] {
+    let text = "# pagefuzz program 1\nprotocol v5.18\n" + lines
+    let program = try ProgramParser.parse(Array(text.utf8), file: "window.prog")
+    var run = Run(program.machine())
+    var footprint = Footprint()
+    return program.instructions.map { line in
+      run.execute(line, noting: &footprint)
+      return footprint.counts[Footprint.Kind.window.rawValue]
+    }
+  }
+
+  @Test("What others do to the entry of a call that was preempted is a window of that call")
+  func standing() throws {
+    let known = try windows(
+      """
+      cpu0  mmap(mm0, m2, file0:0)
+      cpu0  load(mm0, file0:0)
+      cpu1  pwrite(file0:0, 7) until zapHole
+      cpu0  open(file1)
+      cpu0  store(mm0, m2:0, 1)
+      cpu1  resume
+      """)
+    #expect(known[1] == 0, "nobody stands")
+    #expect(known[2] == 1, "pwrite() stands before it unmaps the zero page")
+    #expect(known[3] == 1, "nothing has become of its entry")
+    #expect(known[4] == 2, "now there is a page beside the zero page")
+    #expect(known[5] == 2, "nobody stands any more")
   }
 }

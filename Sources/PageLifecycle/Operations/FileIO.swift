@@ -42,6 +42,7 @@ enum FileIO: Body {
     let isWrite = m.call.operation == .pwrite
     switch step {
     case .getFile:
+      (m.frame.file, m.frame.index) = (file, index)
       return m.enterFile(file) ? .next(.lockInode) : .finish
 
     case .lockInode:
