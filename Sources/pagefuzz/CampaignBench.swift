@@ -17,7 +17,9 @@ enum ThreadClock {
 
 /// `bench --campaign`: what drawing, scheduling and noting cost beside executing.
 ///
-/// *Bare* executes the programs of the campaign, every invariant on, from where they began.
+/// *Bare* executes the programs of the campaign, every invariant on, from where they began.  The
+/// campaign itself goes on from machines it has kept, and executes fewer steps for the same
+/// programs: so both are told, the programs a CPU-second and the steps it really executes.
 enum CampaignBench {
   static func run(_ programs: Int, _ arguments: ParsedArguments) throws -> ExitStatus {
     guard let base = Protocol.all.first(where: { $0.name == "v6.18" }) else {
@@ -30,15 +32,19 @@ enum CampaignBench {
     let full = Rate(steps: timed.steps + timed.endSteps, ThreadClock.seconds - start)
     let bare = bareRate(options, programs)
     let share = full.perSecond / bare.perSecond
+    let programShare = full.seconds > 0 ? bare.seconds / full.seconds : 0
     let line: JSONText = [
       "programs": .count(timed.executions), "fullSteps": .count(full.steps),
       "fullCPUSeconds": .seconds(full.seconds), "bareSteps": .count(bare.steps),
       "bareCPUSeconds": .seconds(bare.seconds), "share": .seconds(share),
+      "programShare": .seconds(programShare),
     ]
     try Output.line(
       arguments.isJSON
         ? line.line
-        : "\(timed.executions) programs; full \(full.text), bare \(bare.text): "
+        : "\(timed.executions) programs in \(Decimals.two(full.seconds)) CPU-seconds, bare in "
+          + "\(Decimals.two(bare.seconds)): \(Decimals.two(programShare * 100)) %\n"
+          + "steps executed for them: full \(full.text), bare \(bare.text): "
           + "\(Decimals.two(share * 100)) %")
     return .success
   }

@@ -205,24 +205,3 @@ struct FuzzCommandTests {
     #expect(replay.status == 0, "\(replay.output)\(replay.errors)")
   }
 }
-
-@Suite("pagefuzz bench")
-struct BenchCommandTests {
-  @Test("It measures every protocol, and the same work every time")
-  func measures() throws {
-    let arguments = ["bench", "--programs", "30", "--format", "json"]
-    let results = try (0..<2).map { _ in try Invoked.pagefuzz(arguments) }
-    #expect(results.allSatisfy { $0.status == 0 && $0.errors.isEmpty })
-    let checksums = try results.map { result in
-      try result.output.split(separator: "\n").map { line in
-        let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-        let values = try #require(object)
-        #expect((values["stepsPerCPUSeconds"] as? Int ?? 0) > 0)
-        #expect((values["stateBytes"] as? Int ?? 0) > 1000)
-        return try #require(values["checksum"] as? String)
-      }
-    }
-    #expect(checksums[0] == checksums[1])
-    #expect(checksums[0].count >= 4, "the protocols and their sum")
-  }
-}
