@@ -115,10 +115,12 @@ extension Machine {
 
   /// `dax_folio_init()`: the pages of a PMD entry become one folio.
   mutating func makeFolio(_ head: PFN) {
+    noteUse(of: head)
     pages[head].flags.insert(.head)
     touch(head)
     for offset in 1..<Limits.pagesPerPMD {
       let tail = PFN(head.position + offset)
+      noteUse(of: tail)
       pages[tail].word1 = .compoundHead
       pages[tail].head = head
       pages[tail].refcount = 0
@@ -128,11 +130,13 @@ extension Machine {
 
   /// `dax_folio_put()`: they become small pages again, word 1 the pgmap.
   mutating func splitFolio(_ head: PFN) {
+    noteUse(of: head)
     pages[head].flags.remove(.head)
     touch(head)
     guard obeys(.splitsFolioOnDelete) else { return }
     for offset in 1..<Limits.pagesPerPMD {
       let tail = PFN(head.position + offset)
+      noteUse(of: tail)
       pages[tail].word1 = .pgmap
       pages[tail].head = .none
       note(.write(tail, .mapping))
@@ -174,6 +178,7 @@ extension Machine {
   /// `folio_add_new_anon_rmap()` names the owner of a fresh copy; `folio_add_lru_vma()` and the
   /// charge come with it.
   mutating func becomeAnonymous(_ pfn: PFN) {
+    noteUse(of: pfn)
     note(.write(pfn, .mapping))
     pages[pfn].mapping = .anon
     pages[pfn].flags.formUnion([.anonExclusive, .charged])
@@ -220,6 +225,7 @@ extension Machine {
 
   /// `folio_isolate_lru()`: false where the page is on no list.
   mutating func takeOffLRU(_ pfn: PFN) -> Bool {
+    noteUse(of: pfn)
     guard pages[pfn].flags.contains(.lru) else { return false }
     pages[pfn].flags.remove(.lru)
     touch(pfn)
@@ -228,6 +234,7 @@ extension Machine {
 
   /// `folio_add_lru()`.
   mutating func putOnLRU(_ pfn: PFN) {
+    noteUse(of: pfn)
     if !pages[pfn].flags.contains(.charged) { emit(.unchargedOnLRU(pfn)) }
     pages[pfn].flags.insert(.lru)
     touch(pfn)
@@ -236,6 +243,8 @@ extension Machine {
   /// `folio_migrate_mapping()` and `folio_migrate_flags()`: the identity of one page goes over to
   /// another, the charge too.
   mutating func moveIdentity(from source: PFN, to destination: PFN) {
+    noteUse(of: source)
+    noteUse(of: destination)
     note(.read(source, .mapping))
     note(.write(destination, .mapping))
     pages[destination].mapping = pages[source].mapping
@@ -248,6 +257,7 @@ extension Machine {
 
   /// `page_try_share_anon_rmap()`: fork shares the page.
   mutating func share(_ pfn: PFN) {
+    noteUse(of: pfn)
     pages[pfn].flags.remove(.anonExclusive)
     touch(pfn)
   }
@@ -255,6 +265,7 @@ extension Machine {
   /// `folio_try_share_anon_rmap_pte()`: whether the page was one process's alone; nil of such a page
   /// that may be pinned, which stays so.
   mutating func tryShare(_ pfn: PFN) -> Bool? {
+    noteUse(of: pfn)
     let wasExclusive = pages[pfn].flags.contains(.anonExclusive)
     if wasExclusive && obeys(.keepsPinnedMapped) && maybePinned(pfn) { return nil }
     share(pfn)
@@ -273,6 +284,7 @@ extension Machine {
 
   /// `wp_page_reuse()`: the last user owns it again.
   mutating func makeExclusive(_ pfn: PFN) {
+    noteUse(of: pfn)
     pages[pfn].flags.insert(.anonExclusive)
     touch(pfn)
   }

@@ -8,7 +8,9 @@ extension Machine {
   @inline(__always)
   mutating func owner(of pfn: PFN) -> PFN {
     noteUse(of: pfn)
-    return head(of: pfn)
+    let owner = head(of: pfn)
+    if owner != pfn { noteUse(of: owner) }
+    return owner
   }
 
   /// ``owner(of:)``, for whoever looks from outside and uses nothing.
@@ -69,12 +71,14 @@ extension Machine {
   /// What one FOLL_PIN weighs: `try_grab_folio()`.
   @inline(__always)
   mutating func pinWeight(of pfn: PFN) -> Int32 {
-    pages[pfn].isHead || rules.pinsInListWords ? 1 : Page.pinBias
+    noteUse(of: pfn)
+    return pages[pfn].isHead || rules.pinsInListWords ? 1 : Page.pinBias
   }
 
   /// `_pincount` of a large folio; small pages carry pins in the refcount.
   @inline(__always)
   mutating func addPincount(_ pfn: PFN, _ pins: Int32) {
+    noteUse(of: pfn)
     guard pages[pfn].isHead else { return }
     noteAtomic(.page(pfn))
     pages[pfn].pincount += pins
@@ -83,7 +87,8 @@ extension Machine {
 
   /// `folio_maybe_dma_pinned()`.
   mutating func maybePinned(_ pfn: PFN) -> Bool {
-    pages[pfn].isHead ? pages[pfn].pincount > 0 : pages[pfn].refcount >= Page.pinBias
+    noteUse(of: pfn)
+    return pages[pfn].isHead ? pages[pfn].pincount > 0 : pages[pfn].refcount >= Page.pinBias
   }
 
   /// `dax_page_is_idle()`: the condition of the wait.
@@ -91,6 +96,7 @@ extension Machine {
   /// v6.15 and later wait for a count of zero, which a page that was mapped again meanwhile does
   /// not reach when its last user lets go.
   mutating func isIdle(_ pfn: PFN) -> Bool {
+    noteUse(of: pfn)
     guard obeys(.seesPlainReferences) else { return !maybePinned(pfn) }
     if rules.entriesHold && obeys(.wakesWhenOnlyMapped) {
       return pages[pfn].refcount == testedIdleCount + entryReferences(of: pfn)
@@ -101,6 +107,7 @@ extension Machine {
 
   /// `dax_busy_page()`: somebody but the page tables holds the page.
   mutating func isBusy(_ pfn: PFN) -> Bool {
+    noteUse(of: pfn)
     guard obeys(.seesPlainReferences) else { return maybePinned(pfn) }
     let mapped = rules.countsMappings ? pages[pfn].mapcount : 0
     return pages[pfn].refcount - mapped != testedIdleCount
@@ -187,8 +194,10 @@ extension Machine {
   mutating func noteUse(of pfn: PFN) {
     guard !pages[pfn].exists else { return }
     show(pfn)
-    // Of several uses in a step one is told.
-    guard eventCount == 0 || events[eventCount - 1] != .vanishedPageUsed(pfn) else { return }
+    // Of several uses in a step the first is told.
+    for position in 0..<eventCount {
+      if case .vanishedPageUsed = events[position] { return }
+    }
     emit(.vanishedPageUsed(pfn))
   }
 

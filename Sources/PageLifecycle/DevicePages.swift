@@ -26,7 +26,9 @@ extension Machine {
     for _ in 0..<Limits.driverPages where pages[previous].zoneDeviceData != chosen {
       previous = pages[previous].zoneDeviceData
       if previous.isNone { return .none }
+      noteUse(of: previous)
     }
+    noteUse(of: chosen)
     link(previous, to: pages[chosen].zoneDeviceData)
     ledger.listed.remove(chosen)
     return chosen
@@ -109,6 +111,7 @@ extension Machine {
     var previous = PFN.none
     var pfn = pagemaps[pagemap.device].firstFree
     for _ in 0..<Limits.driverPages where !pfn.isNone {
+      noteUse(of: pfn)
       let next = pages[pfn].zoneDeviceData
       if !pagemap.pages.contains(pfn.position) {
         previous = pfn

@@ -97,7 +97,7 @@ extension Machine {
     case .migrationEnded(let source, let destination):
       if destination.isNone { verdict.pagesStayed += 1 } else { verdict.pagesMoved += 1 }
       if source.isNone { return nil }
-      for position in folio(source) where ledger.migrationEntries[PFN(position)] != 0 {
+      for position in frames(ofFolio: source) where ledger.migrationEntries[PFN(position)] != 0 {
         return (.I49, .page(PFN(position)), nil)
       }
       let hasLeft = destination.isNone || (ledger[source][.map] == 0 && pages[source].mapcount == 0)
@@ -152,7 +152,7 @@ extension Machine {
   private mutating func isSelectable(
     _ pfn: PFN, _ pagemap: PagemapID, _ flags: CallFlags
   ) -> Bool {
-    guard flags.contains(.pmd) || !isLarge(pfn) else { return false }
+    guard flags.contains(.pmd) || frames(ofFolio: pfn).count == 1 else { return false }
     return switch pages[pfn].type {
     case .system: flags.contains(.selectSystem)
     case .devicePrivate:

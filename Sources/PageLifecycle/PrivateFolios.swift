@@ -8,6 +8,13 @@ extension Machine {
   /// The page frames of the folio that starts at a page: that page alone where it is small.
   @inline(__always)
   mutating func folio(_ head: PFN) -> Range<Int> {
+    noteUse(of: head)
+    return frames(ofFolio: head)
+  }
+
+  /// ``folio(_:)``, for whoever looks from outside and uses nothing.
+  @inline(__always)
+  mutating func frames(ofFolio head: PFN) -> Range<Int> {
     let isLarge = rules.hasPrivateFolios && pages[head].isHead
     return head.position..<head.position + (isLarge ? Limits.pagesPerPMD : 1)
   }
@@ -30,6 +37,7 @@ extension Machine {
   /// `folio_ref_freeze()`, `__split_folio_to_order()`: the pages of a folio become small, locked
   /// and with one reference each; false where its count is not what its splitter expects.
   mutating func breakUp(_ head: PFN, expecting references: Int32) -> Bool {
+    noteUse(of: head)
     let isAlone = pages[head].refcount == references && pages[head].mapcount == 0
     guard isAlone || !obeys(.freezesBeforeSplit) else { return false }
     pages[head].refcount = references
@@ -37,6 +45,7 @@ extension Machine {
     touch(head)
     for position in head.position + 1..<head.position + Limits.pagesPerPMD {
       let tail = PFN(position)
+      noteUse(of: tail)
       pages[tail].word1 = .pgmap
       pages[tail].head = .none
       pages[tail].mapping = pages[head].mapping
@@ -51,6 +60,7 @@ extension Machine {
   /// `folio_ref_add()`, `folio_add_anon_rmap_ptes()` and `folio_remove_rmap_pmd()`: as many
   /// mappings as pages, where there was one.
   mutating func addRmapOfParts(_ head: PFN) {
+    noteUse(of: head)
     noteAtomic(.page(head))
     pages[head].mapcount += Int32(Limits.pagesPerPMD - 1)
     touch(head)
@@ -96,9 +106,11 @@ extension Machine {
     var next = pagemaps[device].firstFree
     for _ in 0..<Limits.driverPages where next != pfn && !next.isNone {
       previous = next
+      noteUse(of: next)
       next = pages[next].zoneDeviceData
     }
     guard next == pfn else { return }
+    noteUse(of: pfn)
     if previous.isNone {
       pagemaps[device].firstFree = pages[pfn].zoneDeviceData
     } else {

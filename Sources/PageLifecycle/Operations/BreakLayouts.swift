@@ -139,7 +139,6 @@ enum BreakLayouts: Body {
       }
       if entry.kind == .page && m.obeys(.waitsForIdlePage) {
         let pfn = m.owner(of: m.page(of: entry, at: m.frame.index))
-        m.noteUse(of: pfn)
         if m.isBusy(pfn) {
           m.frame.pfn = pfn
           return .next(.unlockPages)
@@ -185,7 +184,6 @@ enum BreakLayouts: Body {
       return .next(.testIdle)
 
     case .testIdle:
-      m.noteUse(of: m.frame.pfn)
       guard m.isIdle(m.frame.pfn) else { return .next(.testSignal) }
       m.leaveQueue()
       return .next(.checkMapped)

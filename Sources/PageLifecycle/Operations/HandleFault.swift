@@ -282,7 +282,7 @@ enum HandleFault: Body {
 extension Machine {
   /// An anonymous page leaves an address space that has it pinned.
   fileprivate mutating func noteReplaced(_ pfn: PFN, in mm: MMID) {
-    guard pages[pfn].mapping == .anon, ledger[pfn][.pin] != 0 else { return }
+    guard ledger[pfn][.pin] != 0, pages[pfn].exists, pages[pfn].mapping == .anon else { return }
     let isPinnedHere = handles.indices.contains { handle in
       let held = handles[handle]
       guard held.state == .held, held.holder == .pin else { return false }

@@ -190,18 +190,19 @@ enum MigrateDeviceRange: Body {
       let isFull = Int(m.frame.count) == Limits.migrationPages
       guard offset < pagemap.pages.count, !isFull else { return .next(.migrate) }
       m.frame.pfn = PFN(pagemap.pages.lowerBound + offset)
-      if m.frame.count > 0 && m.isLarge(m.frame.pfn) { return .next(.migrate) }
+      let exists = m.pages[m.frame.pfn].exists
+      if exists && m.frame.count > 0 && m.isLarge(m.frame.pfn) { return .next(.migrate) }
       m.frame.index = m.frame.index + 1
       // folio_get_nontail_page()
-      guard m.pages[m.frame.pfn].exists, !m.pages[m.frame.pfn].isTail, m.tryGetPage(m.frame.pfn)
+      guard exists, !m.pages[m.frame.pfn].isTail, m.tryGetPage(m.frame.pfn)
       else { return .next(.tryGet) }
       m.noteSpeculation(m.frame.pfn)
       m.holdBriefly(.migration, of: m.frame.pfn)
       return .next(.tryLock)
 
     case .tryLock:
-      let isAnonymous = m.pages[m.frame.pfn].mapping == .anon
       let isLarge = m.isLarge(m.frame.pfn)
+      let isAnonymous = m.pages[m.frame.pfn].mapping == .anon
       let hasRoom = !isLarge || m.frame.count == 0
       guard isAnonymous, hasRoom, m.tryLockPage(m.frame.pfn) else { return .next(.putSkipped) }
       if isLarge { m.migration.slots = InlineArray(repeating: Migration.Slot()) }

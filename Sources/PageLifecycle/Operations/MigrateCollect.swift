@@ -161,6 +161,7 @@ enum MigrateCollect: Body {
       m.clearPTE(mm, mapping, page)
       m.ledger.take(.gather, of: pfn)
       if before.kind == .page {
+        m.noteUse(of: pfn)
         let isFlushed = m.pages[pfn].flags.contains(.anonExclusive)
         m.cpus[m.current].gathered[page] = before
         if !isFlushed { m.cpus[m.current].stale.insert(page) }

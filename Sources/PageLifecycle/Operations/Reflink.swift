@@ -234,7 +234,6 @@ enum AwaitIdle: Body {
       return .next(.testPage)
 
     case .testPage:
-      m.noteUse(of: m.frame.pfn)
       guard m.isIdle(m.frame.pfn) else { return .next(.sleepOnPage) }
       m.leaveQueue()
       return .finish
@@ -291,7 +290,6 @@ extension Machine {
     let pfn = files[file].blocks[index].pfn
     guard !pfn.isNone, !sharesBlock(file, index) else { return nil }
     let owner = owner(of: pfn)
-    noteUse(of: owner)
     return isIdle(owner) ? nil : owner
   }
 
