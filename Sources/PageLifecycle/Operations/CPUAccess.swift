@@ -75,9 +75,12 @@ extension Machine {
   /// write fault, for one, spins behind a pwrite() that has yet to zap the zero page.
   mutating func mayRetry() -> Bool {
     cpus[current].retries += 1
+    // Who may run is asked from outside: it uses no page.
+    showAll()
     for cpu in cpus.indices where cpu != current && canRun(cpu) {
       cpus[current].retriesAlone = false
     }
+    hideWhatIsGone()
     guard cpus[current].retries > Limits.retries else { return true }
     if cpus[current].retriesAlone { emit(.retriedTooOften) }
     value = Outcome(.fault)
