@@ -130,7 +130,14 @@ enum ZapRange: Body {
   private static func clear(_ page: PageIndex, _ m: inout Machine) -> Bool {
     let (mm, mapping) = (m.frame.mm, m.frame.mapping)
     let pte = m.mms[mm].vmas[mapping].ptes[page]
-    if m.frame.flags.contains(.forgetsCopies) { m.mms[mm].vmas[mapping].copies.remove(page) }
+    if m.frame.flags.contains(.forgetsCopies) {
+      // Nobody meant the pages of a PMD beyond the range.
+      let first = pte.isPMD ? File.firstOfPMD(page) : page
+      let end = min(first + pte.span, m.frame.end)
+      for position in page.position..<end.position {
+        m.mms[mm].vmas[mapping].copies.remove(PageIndex(position))
+      }
+    }
     m.addResident(mm, pte, -1)
     guard pte.isMapping else {
       m.clearPTE(mm, mapping, page)
