@@ -81,13 +81,16 @@ extension Campaign {
   private mutating func noteNovelty(
     _ number: Int, _ plan: Plan, _ cpus: Int, in result: inout ShardResult
   ) {
+    let lines = execution.novelty.flatMap { $0 <= SearchLimits.checkpointLines ? $0 : nil }
+    if !options.search.isBlind {
+      // A window is known when a machine is kept that somebody can go on from.
+      execution.coverage.footprint.forgetWindows(except: lines.map { _ in execution.origin })
+    }
     guard !execution.coverage.news.isEmpty else { return }
     var program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
     let whole = options.keepsCorpus ? ProgramBinary.encode(program) : []
     var bytes: [UInt8] = []
-    if !options.search.isBlind, let lines = execution.novelty,
-      lines <= SearchLimits.checkpointLines
-    {
+    if !options.search.isBlind, let lines {
       let instructions = Array(execution.instructions.prefix(lines))
       program.lines.removeSubrange(lines...)
       bytes = ProgramBinary.encode(program)
@@ -217,7 +220,7 @@ extension Campaign {
       Checkpoint(
         target: novelty.target, of: targets[novelty.target].base, cpus: novelty.cpus,
         origin: novelty.origin, bytes: novelty.checkpoint, stop: pool.machine(of: number)),
-      execution.coverage.footprint, &random)
+      &random)
   }
 
   /// Counts a bug; returns it where it is new.

@@ -30,7 +30,7 @@ package struct Checkpoint: Sendable {
   let target: Int
   /// CPUs its calls may use.
   let cpus: Int
-  /// The step that reached what it is kept for.
+  /// The place of what it is kept for (``Footprint/places``).
   let origin: Int
   /// The program in binary form.
   let bytes: [UInt8]
@@ -78,16 +78,15 @@ struct Pool: Sendable {
     limit = max(64, SearchLimits.checkpoints / targets)
   }
 
-  /// Takes one in; where there is no room, in the place of the one of a few that has the least
-  /// left to give.
-  mutating func add(_ checkpoint: Checkpoint, _ footprint: Footprint, _ random: inout Random) {
+  /// Takes one in; where there is no room, in the stead of one that is kept for what others are
+  /// kept for, too.
+  mutating func add(_ checkpoint: Checkpoint, _ random: inout Random) {
     let target = checkpoint.target
     guard shelves[target].kept.count >= limit else {
       shelves[target].kept.append(.init(checkpoint: checkpoint))
       return
     }
-    let place = shelves[target].draw(footprint, isWorst: true, &random)
-    shelves[target].kept[place] = .init(checkpoint: checkpoint)
+    shelves[target].kept[shelves[target].drawLeaver(&random)] = .init(checkpoint: checkpoint)
   }
 
   /// Takes one of an execution in until ``takeBack()``, as long as there is room.
@@ -109,7 +108,7 @@ struct Pool: Sendable {
     _ target: Int, _ footprint: Footprint, _ random: inout Random
   ) -> (stop: Checkpoint.Stop, cpus: Int)? {
     guard !shelves[target].isEmpty else { return nil }
-    let place = shelves[target].draw(footprint, isWorst: false, &random)
+    let place = shelves[target].draw(footprint, &random)
     if place < shelves[target].kept.count { draws.append(Draw(target: target, place: place)) }
     return shelves[target].goOn(from: place)
   }
@@ -161,21 +160,33 @@ private struct Shelf: Sendable {
     place < kept.count ? kept[place].goOn() : fresh[place - kept.count].goOn()
   }
 
-  /// The place of the best or the worst of a few: the best has been tried seldom, and few features
-  /// are known of the step it is kept for.  Only what is kept may be the worst.
-  func draw(_ footprint: Footprint, isWorst: Bool, _ random: inout Random) -> Int {
-    let count = isWorst ? kept.count : kept.count + fresh.count
+  /// The best of a few: it has been tried seldom, and few features are known of the place it is
+  /// kept for.
+  func draw(_ footprint: Footprint, _ random: inout Random) -> Int {
+    let count = kept.count + fresh.count
     var best = random.below(count)
     for _ in 1..<SearchLimits.tournament {
       let other = random.below(count)
-      let isLess = cost(item(other), footprint) < cost(item(best), footprint)
-      if isLess != isWorst { best = other }
+      if cost(item(other), footprint) < cost(item(best), footprint) { best = other }
     }
     return best
   }
 
+  /// Who makes room: of a few, one that shares its place with the most others, and has been tried
+  /// most of those.
+  func drawLeaver(_ random: inout Random) -> Int {
+    var leaver = (position: 0, alike: 0, tries: 0)
+    for _ in 0..<SearchLimits.tournament {
+      let position = random.below(kept.count)
+      let (origin, tries) = (kept[position].checkpoint.origin, kept[position].tries)
+      let alike = kept.count { $0.checkpoint.origin == origin }
+      if (alike, tries) >= (leaver.alike, leaver.tries) { leaver = (position, alike, tries) }
+    }
+    return leaver.position
+  }
+
   private func cost(_ item: Item, _ footprint: Footprint) -> Int {
-    (1 + item.tries) * footprint.features(of: item.checkpoint.origin)
+    (1 + item.tries) * footprint.features(at: item.checkpoint.origin)
   }
 }
 
@@ -196,7 +207,7 @@ extension Pool {
     for target in shelves.indices {
       for _ in 0..<(try unpacker.count(upTo: limit)) {
         let cpus = try unpacker.count(upTo: Limits.cpus)
-        let origin = try unpacker.count(upTo: Footprint.steps - 1)
+        let origin = try unpacker.count(upTo: Footprint.places - 1)
         let tries = try unpacker.total()
         let checkpoint = Checkpoint(
           target: target, of: targets[target].base, cpus: cpus, origin: origin,

@@ -35,10 +35,10 @@ package struct RandomExecution: Sendable {
   var watcher: (@Sendable ([Instruction], Instruction) -> Void)?
   /// Steps of the checkpoint the program at hand went on from.
   private(set) var resumed = 0
-  /// How many lines the program had when it reached something new by the step of which the fewest
-  /// features are known; nil where it did not, or where an invariant was violated there.
+  /// How many lines the program had when it reached something new at the place that has the fewest
+  /// features; nil where it did not before an invariant was violated.
   private(set) var novelty: Int?
-  /// The number of that step.
+  /// The number of that place.
   private(set) var origin = 0
   /// The run at that line.
   private(set) var noveltyRun = Run(Machine(Variant(Protocol.all[0]).rules))
@@ -147,15 +147,12 @@ package struct RandomExecution: Sendable {
   private mutating func noteNews() {
     let before = news
     news = coverage.news.count
-    guard news > before else { return }
+    guard news > before, run.machine.verdict.count == 0 else { return }
     let rarest = coverage.footprint.rarest(after: before)
     let isRarer =
-      coverage.footprint.features(of: rarest) < coverage.footprint.features(of: origin)
-    guard before == 0 || isRarer else { return }
-    origin = rarest
-    let isClean = run.machine.verdict.count == 0
-    novelty = isClean ? instructions.count : nil
-    if isClean { noveltyRun = run }
+      coverage.footprint.features(at: rarest) < coverage.footprint.features(at: origin)
+    guard novelty == nil || isRarer else { return }
+    (origin, novelty, noveltyRun) = (rarest, instructions.count, run)
   }
 
   /// The call that the next one of a CPU should meet; nil where it need not.

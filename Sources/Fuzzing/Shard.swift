@@ -143,7 +143,7 @@ extension ShardResult {
       Novelty(
         execution: try unpacker.count(), target: try unpacker.count(),
         cpus: try unpacker.count(upTo: Limits.cpus),
-        origin: try unpacker.count(upTo: Footprint.steps - 1),
+        origin: try unpacker.count(upTo: Footprint.places - 1),
         features: try unpacker.ascending(below: Footprint.capacity),
         checkpoint: try unpacker.block(), whole: try unpacker.block())
     }

@@ -39,6 +39,9 @@ package struct Footprint: Sendable {
   package static let capacity = Kind.allCases.reduce(0) { $0 + $1.capacity }
   /// Steps of all procedures.
   package static let steps = Int(starts[256])
+  /// Places that features are counted at: each step as one that is executed, and as one that a CPU
+  /// stands before.
+  package static let places = 2 * steps
 
   /// Distinct features.
   package var count: Int { reached.count }
@@ -48,8 +51,8 @@ package struct Footprint: Sendable {
   package private(set) var news: [UInt32] = []
 
   private var reached = Bitmap(capacity)
-  /// How many features a step has reached, by its number.
-  private var known = [Int32](repeating: 0, count: Footprint.steps)
+  /// How many features each place has.
+  private var known = [Int32](repeating: 0, count: Footprint.places)
   /// The step of the program at hand that touched each page and file last, and its CPU; 0 is none.
   private var lastOfPage = PerPage<UInt32>(repeating: 0)
   private var lastOfFile = PerFile<UInt32>(repeating: 0)
@@ -84,6 +87,18 @@ package struct Footprint: Sendable {
     }
   }
 
+  /// Takes back the windows that the program at hand was the first to show, but for those of a
+  /// place.
+  package mutating func forgetWindows(except place: Int?) {
+    var others: [UInt32] = []
+    news.removeAll { feature in
+      let isOther = Kind(of: Int(feature)) == .window && Self.place(of: feature) != place
+      if isOther { others.append(feature) }
+      return isOther
+    }
+    forget(others)
+  }
+
   /// Takes features somebody else reached; true where one of them is new.
   package mutating func take(_ features: [UInt32]) -> Bool {
     let before = reached.count
@@ -93,29 +108,29 @@ package struct Footprint: Sendable {
 
   private mutating func count(_ feature: UInt32, _ change: Int) {
     counts[Kind(of: Int(feature)).rawValue] += change
-    known[Self.step(of: feature)] += Int32(change)
+    known[Self.place(of: feature)] += Int32(change)
   }
 
-  /// The number of the step that reaches a feature.
-  private static func step(of feature: UInt32) -> Int {
+  /// The number of the place of a feature.
+  private static func place(of feature: UInt32) -> Int {
     let kind = Kind(of: Int(feature))
-    let place = Int(feature) - kind.start
+    let number = Int(feature) - kind.start
     return switch kind {
-    case .page: place / Machine.abstractStates
-    case .meeting: place % steps
-    case .outcome: place / ends
-    case .window: place / Machine.abstractObjects
+    case .page: number / Machine.abstractStates
+    case .meeting: number % steps
+    case .outcome: number / ends
+    case .window: steps + number / Machine.abstractObjects
     }
   }
 
-  /// How many features are known of a step, by its number: few of one that is seldom executed, or
-  /// does little.
-  package func features(of step: Int) -> Int { Int(known[step]) }
+  /// How many features are known at a place: few at one that is seldom reached, or where little
+  /// happens.
+  package func features(at place: Int) -> Int { Int(known[place]) }
 
-  /// Of the steps that reached something new in the program at hand after so many features, the
-  /// one that has reached the fewest.
+  /// Of the places where the program at hand reached something new after so many features, the one
+  /// that has the fewest.
   package func rarest(after count: Int) -> Int {
-    news[count...].lazy.map(Self.step).min { features(of: $0) < features(of: $1) } ?? 0
+    news[count...].lazy.map(Self.place).min { features(at: $0) < features(at: $1) } ?? 0
   }
 
   @inline(__always)

@@ -19,28 +19,28 @@ struct PoolTests {
     return footprint
   }()
 
-  /// A step with few features, and one with many.
-  private static func steps() throws -> (rare: Int, common: Int) {
-    let known = (0..<Footprint.steps).filter { footprint.features(of: $0) > 0 }
-      .sorted { footprint.features(of: $0) < footprint.features(of: $1) }
+  /// A place with few features, and one with many.
+  private static func places() throws -> (rare: Int, common: Int) {
+    let known = (0..<Footprint.places).filter { footprint.features(at: $0) > 0 }
+      .sorted { footprint.features(at: $0) < footprint.features(at: $1) }
     let (rare, common) = (try #require(known.first), try #require(known.last))
-    try #require(footprint.features(of: common) > 10 * footprint.features(of: rare))
+    try #require(footprint.features(at: common) > 10 * footprint.features(at: rare))
     return (rare, common)
   }
 
-  /// Checkpoints kept for a step; programs that go on from them may use so many CPUs.
-  private static func checkpoints(_ count: Int, for step: Int, cpus: Int) -> [Checkpoint] {
+  /// Checkpoints kept for a place; programs that go on from them may use so many CPUs.
+  private static func checkpoints(_ count: Int, for place: Int, cpus: Int) -> [Checkpoint] {
     let bytes = ProgramBinary.encode(Program(Variant(base)))
     return (0..<count).map { _ in
-      Checkpoint(target: 0, of: base, cpus: cpus, origin: step, bytes: bytes)
+      Checkpoint(target: 0, of: base, cpus: cpus, origin: place, bytes: bytes)
     }
   }
 
-  @Test("Every feature is counted with the step that reaches it, and no more when it is forgotten")
+  @Test("Every feature is counted at its place, and no more when it is forgotten")
   func counts() {
     var footprint = Self.footprint
     let sum = { (footprint: Footprint) in
-      (0..<Footprint.steps).reduce(0) { $0 + footprint.features(of: $1) }
+      (0..<Footprint.places).reduce(0) { $0 + footprint.features(at: $1) }
     }
     #expect(sum(footprint) == footprint.count)
     #expect(footprint.counts.reduce(0, +) == footprint.count)
@@ -51,16 +51,16 @@ struct PoolTests {
     #expect(sum(footprint) == members.count)
   }
 
-  @Test("What a step reached that seldom does anything comes before what common ones reach")
+  @Test("What is kept for a place with few features comes before what is kept for others")
   func rareFirst() throws {
-    let (rare, common) = try Self.steps()
+    let (rare, common) = try Self.places()
     var random = Random(seed: 1)
     var pool = Pool(targets: 1)
     for checkpoint in Self.checkpoints(40, for: common, cpus: 4) {
-      pool.add(checkpoint, Self.footprint, &random)
+      pool.add(checkpoint, &random)
     }
     for checkpoint in Self.checkpoints(40, for: rare, cpus: 1) {
-      pool.add(checkpoint, Self.footprint, &random)
+      pool.add(checkpoint, &random)
     }
     let early = (0..<100).filter { _ in pool.next(0, Self.footprint, &random)?.cpus == 1 }
     #expect(early.count > 80, "one of the four is nearly always a rare one: \(early.count)")
@@ -68,35 +68,32 @@ struct PoolTests {
 
   @Test("What was tried often comes after what was not")
   func untriedFirst() throws {
-    let step = try Self.steps().common
+    let place = try Self.places().common
     var random = Random(seed: 3)
     var pool = Pool(targets: 1)
-    for checkpoint in Self.checkpoints(40, for: step, cpus: 4) {
-      pool.add(checkpoint, Self.footprint, &random)
+    for checkpoint in Self.checkpoints(40, for: place, cpus: 4) {
+      pool.add(checkpoint, &random)
     }
     for _ in 0..<2_000 { _ = pool.next(0, Self.footprint, &random) }
-    for checkpoint in Self.checkpoints(40, for: step, cpus: 1) {
-      pool.add(checkpoint, Self.footprint, &random)
+    for checkpoint in Self.checkpoints(40, for: place, cpus: 1) {
+      pool.add(checkpoint, &random)
     }
     let fresh = (0..<100).filter { _ in pool.next(0, Self.footprint, &random)?.cpus == 1 }
     #expect(fresh.count > 80, "one of the four is nearly always a new one: \(fresh.count)")
   }
 
-  @Test("Where there is no room, what common steps reached makes it")
+  @Test("Where there is no room, one that shares its place with many makes it")
   func room() throws {
-    let (rare, common) = try Self.steps()
+    let (rare, common) = try Self.places()
     var random = Random(seed: 2)
     var pool = Pool(targets: 1)
-    let half = SearchLimits.checkpoints / 2
-    for checkpoint in Self.checkpoints(half, for: rare, cpus: 1) {
-      pool.add(checkpoint, Self.footprint, &random)
-    }
-    for checkpoint in Self.checkpoints(3 * half, for: common, cpus: 4) {
-      pool.add(checkpoint, Self.footprint, &random)
+    pool.add(Self.checkpoints(1, for: common, cpus: 1)[0], &random)
+    for checkpoint in Self.checkpoints(3 * SearchLimits.checkpoints, for: rare, cpus: 4) {
+      pool.add(checkpoint, &random)
     }
     #expect(pool.count == SearchLimits.checkpoints)
-    let drawn = (0..<100).filter { _ in pool.next(0, Self.footprint, &random)?.cpus == 1 }
-    #expect(drawn.count > 60, "most of the rare ones are still there: \(drawn.count)")
+    let drawn = (0..<100_000).contains { _ in pool.next(0, Self.footprint, &random)?.cpus == 1 }
+    #expect(drawn, "the only one of its place is still there, although others have fewer features")
   }
 }
 
@@ -154,5 +151,32 @@ struct WindowTests {
     #expect(known[3] == 1, "nothing has become of its entry")
     #expect(known[4] == 2, "now there is a page beside the zero page")
     #expect(known[5] == 2, "nobody stands any more")
+  }
+
+  @Test("Of the windows that a program shows first, those of one place stay known")
+  func forgotten() throws {
+    let text = """
+      # pagefuzz program 1
+      protocol v5.18
+      cpu0  store(mm0, file0:1, 7)
+      cpu0  dax_fault(mm0, file0:0) until daxFaultIO.lockToInsert
+      cpu1  dax_fault(mm0, file1:0) until daxFaultIO.unlockEntry
+      """
+    let program = try ProgramParser.parse(Array(text.utf8), file: "window.prog")
+    var footprint = Footprint()
+    var run = Run(program.machine())
+    for line in program.instructions { run.execute(line, noting: &footprint) }
+    let windows = Footprint.Kind.window.rawValue
+    let (shown, others) = (footprint.counts[windows], footprint.count - footprint.counts[windows])
+    #expect(shown >= 2 && others > 0)
+    let places = (Footprint.steps..<Footprint.places).filter { footprint.features(at: $0) > 0 }
+    let place = try #require(places.first)
+    let here = footprint.features(at: place)
+    footprint.forgetWindows(except: place)
+    #expect(footprint.counts[windows] == here && footprint.features(at: place) == here)
+    #expect(footprint.count == here + others, "what is no window stays known")
+    #expect(footprint.news.count == footprint.count)
+    footprint.forgetWindows(except: nil)
+    #expect(footprint.counts[windows] == 0 && footprint.count == others)
   }
 }
