@@ -153,7 +153,9 @@ extension Campaign {
       try result.found.map { found throws(Unpackable) in try Bug(found.program) }
     }
     for result in results { try check(result) }
-    for draw in results.lazy.flatMap(\.draws) { pool.note(draw) }
+    for draw in results.lazy.flatMap(\.draws) {
+      if let place = pool.note(draw) { execution.coverage.footprint.forgetWindows(at: place) }
+    }
     var news: [NewBug] = []
     for (result, bugs) in zip(results, bugs) {
       for novelty in result.novelties { take(novelty) }

@@ -113,8 +113,13 @@ struct Pool: Sendable {
     return shelves[target].goOn(from: place)
   }
 
-  /// Counts a try.
-  mutating func note(_ draw: Draw) { shelves[draw.target].kept[draw.place].tries += 1 }
+  /// Counts a try, and returns the place of the machine where that has been tried so often that
+  /// another one may show more.
+  mutating func note(_ draw: Draw) -> Int? {
+    shelves[draw.target].kept[draw.place].tries += 1
+    let item = shelves[draw.target].kept[draw.place]
+    return item.tries % SearchLimits.triesPerMachine == 0 ? item.checkpoint.origin : nil
+  }
 
   /// Undoes what was tried and taken in for now since the last time, and returns the tries.
   mutating func takeBack() -> [Draw] {

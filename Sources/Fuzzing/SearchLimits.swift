@@ -46,6 +46,8 @@ package enum SearchLimits {
   package static let checkpoints = 1024
   /// Lines up to which a program is gone on with.
   package static let checkpointLines = 512
+  /// Programs that go on from a machine before another one may be kept for the same windows.
+  package static let triesPerMachine = 32
   /// Checkpoints that one is chosen among.
   static let tournament = 4
 
@@ -72,6 +74,7 @@ package enum SearchLimits {
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
     ("jointCalls", jointCalls), ("jointOrders", jointOrders), ("unexplained", unexplained),
     ("programsPerFresh", programsPerFresh), ("checkpoints", checkpoints),
+    ("triesPerMachine", triesPerMachine),
     ("sharedCost", sharedCost), ("turnsPerStall", turnsPerStall),
     ("stallingTurns", stallingTurns), ("stallingSteps", stallingSteps),
     ("suffixCalls", suffixCalls), ("addedCalls", addedCalls), ("mutatedLines", mutatedLines),

@@ -19,6 +19,9 @@ package struct Bitmap: Sendable {
     return true
   }
 
+  /// Whether a number was seen.
+  func contains(_ number: Int) -> Bool { words[number >> 6] >> UInt64(number & 63) & 1 != 0 }
+
   /// Forgets a number that was seen.
   mutating func remove(_ number: Int) {
     words[number >> 6] &= ~(UInt64(1) << UInt64(number & 63))

@@ -99,6 +99,14 @@ package struct Footprint: Sendable {
     forget(others)
   }
 
+  /// Takes back the windows of a place, if it has any: they will be new again.
+  package mutating func forgetWindows(at place: Int) {
+    guard place >= steps else { return }
+    let first = windowStart + (place - steps) * Machine.abstractObjects
+    let known = (first..<first + Machine.abstractObjects).filter { reached.contains($0) }
+    forget(known.map { UInt32($0) })
+  }
+
   /// Takes features somebody else reached; true where one of them is new.
   package mutating func take(_ features: [UInt32]) -> Bool {
     let before = reached.count

@@ -82,6 +82,17 @@ struct PoolTests {
     #expect(fresh.count > 80, "one of the four is nearly always a new one: \(fresh.count)")
   }
 
+  @Test("Whose machine was tried often enough may have another one kept beside it")
+  func another() throws {
+    let place = try Self.places().common
+    var random = Random(seed: 4)
+    var pool = Pool(targets: 1)
+    pool.add(Self.checkpoints(1, for: place, cpus: 1)[0], &random)
+    let tries = 3 * SearchLimits.triesPerMachine
+    let told = (0..<tries).compactMap { _ in pool.note(Pool.Draw(target: 0, place: 0)) }
+    #expect(told == [place, place, place])
+  }
+
   @Test("Where there is no room, one that shares its place with many makes it")
   func room() throws {
     let (rare, common) = try Self.places()
@@ -176,7 +187,13 @@ struct WindowTests {
     #expect(footprint.counts[windows] == here && footprint.features(at: place) == here)
     #expect(footprint.count == here + others, "what is no window stays known")
     #expect(footprint.news.count == footprint.count)
-    footprint.forgetWindows(except: nil)
+    let known = footprint
+    footprint.forgetWindows(at: place - Footprint.steps)
+    #expect(footprint.count == known.count, "a step that is executed has no windows")
+    footprint.forgetWindows(at: place)
     #expect(footprint.counts[windows] == 0 && footprint.count == others)
+    let areNew = footprint.take(known.members)
+    #expect(areNew, "what shows them again reaches something new")
+    #expect(footprint.members == known.members)
   }
 }
