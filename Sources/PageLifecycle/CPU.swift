@@ -25,8 +25,8 @@ package struct Wait: Equatable, Sendable {
   /// The lock, page, or file and index waited for.
   package var object: UInt8 = 0
   package var mode = LockMode.exclusive
-  /// Place in the queue: lower goes first.
-  package var ticket: UInt8 = 0
+  /// Place in the queue of ``object``: so many wait before.
+  package var place: UInt8 = 0
   /// Somebody ended the wait; the task runs again when it is resumed.
   package var isWoken = false
   /// A signal ends the wait too.
@@ -35,6 +35,9 @@ package struct Wait: Equatable, Sendable {
   package var isKeyedByRefcount = false
 
   package static let none = Wait()
+
+  /// Whether two wait for the same, in one queue.
+  func sharesQueue(with other: Wait) -> Bool { kind == other.kind && object == other.object }
 }
 
 /// The registers of one procedure on one CPU.

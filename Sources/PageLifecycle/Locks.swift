@@ -184,7 +184,7 @@ extension Machine {
       guard other != cpu else { continue }
       let wait = cpus[other].wait
       guard wait.kind == .lock, wait.object == lock.rawValue else { continue }
-      if !isQueued || wait.ticket < own.ticket { return false }
+      if !isQueued || wait.place < own.place { return false }
     }
     return true
   }
@@ -193,13 +193,9 @@ extension Machine {
   mutating func enqueue(_ wait: Wait) {
     guard cpus[current].wait.kind == .none else { return }
     var wait = wait
-    wait.ticket = 1
     var others = waiting
     while let other = others.popFirst() {
-      let earlier = cpus[other].wait
-      if earlier.kind == wait.kind && earlier.object == wait.object {
-        wait.ticket = max(wait.ticket, earlier.ticket + 1)
-      }
+      if cpus[other].wait.sharesQueue(with: wait) { wait.place += 1 }
     }
     cpus[current].wait = wait
     waiting.insert(current)
@@ -207,10 +203,16 @@ extension Machine {
 
   /// `finish_wait()`: the running CPU waits for nothing any more, if it did.
   mutating func leaveQueue() {
-    guard cpus[current].wait.kind != .none else { return }
-    if cpus[current].wait.kind != .lock { note(.everyone) }
+    let own = cpus[current].wait
+    guard own.kind != .none else { return }
+    if own.kind != .lock { note(.everyone) }
     cpus[current].wait = .none
     waiting.remove(current)
+    var others = waiting
+    while let other = others.popFirst() {
+      let wait = cpus[other].wait
+      if wait.sharesQueue(with: own), wait.place > own.place { cpus[other].wait.place -= 1 }
+    }
   }
 
   /// Whether a CPU could execute its next step now.

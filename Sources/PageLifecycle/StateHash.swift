@@ -196,7 +196,7 @@ extension Machine {
       (state.isSignalled ? 1 : 0) | (state.retriesAlone ? 0 : 2) | (state.droppedPin ? 4 : 0),
       state.hasInterruptsOff ? 1 : 0)
     digest.mix(
-      state.wait.kind.rawValue, state.wait.object, state.wait.mode.rawValue, state.wait.ticket)
+      state.wait.kind.rawValue, state.wait.object, state.wait.mode.rawValue, state.wait.place)
     digest.mix(
       state.wait.isWoken ? 1 : 0, state.wait.isInterruptible ? 1 : 0, state.isAsleep ? 1 : 0,
       state.spinlocks)

@@ -33,7 +33,7 @@ extension Machine {
       guard matches else { continue }
       if all || wait.mode == .shared {
         cpus[cpu].wait.isWoken = true
-      } else if first.map({ wait.ticket < cpus[$0].wait.ticket }) ?? true {
+      } else if first.map({ wait.place < cpus[$0].wait.place }) ?? true {
         first = cpu
       }
     }

@@ -53,6 +53,23 @@ struct ExecutionTests {
       assert cpu1 idle
       assert file0:0 block=none
       """,
+    "a lock whose queue is never empty goes round, however often": """
+    cpu0  pwrite(file0:0, 1) until unlockInode
+    cpu1  pwrite(file0:0, 2)
+
+    """
+      + String(
+        repeating: """
+          cpu0  resume
+          cpu0  pwrite(file0:0, 1)
+          assert cpu0 blocked
+          assert p0 data=1
+          cpu1  resume
+          cpu1  pwrite(file0:0, 2)
+          assert cpu1 blocked
+          assert p0 data=2
+
+          """, count: 300),
     "resume of a blocked or idle CPU does nothing": blocked + """
       cpu1  resume
       cpu3  resume
