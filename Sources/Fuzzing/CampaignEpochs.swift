@@ -81,16 +81,17 @@ extension Campaign {
   private mutating func noteNovelty(
     _ number: Int, _ plan: Plan, _ cpus: Int, in result: inout ShardResult
   ) {
-    let lines = execution.novelty.flatMap { $0 <= SearchLimits.checkpointLines ? $0 : nil }
+    let lines = execution.novelty ?? .max
+    let isKept = !options.search.isBlind && lines <= SearchLimits.checkpointLines
     if !options.search.isBlind {
       // A window is known when a machine is kept that somebody can go on from.
-      execution.coverage.footprint.forgetWindows(except: lines.map { _ in execution.origin })
+      execution.coverage.footprint.forgetWindows(except: isKept ? execution.origin : nil)
     }
     guard !execution.coverage.news.isEmpty else { return }
     var program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
     let whole = options.keepsCorpus ? ProgramBinary.encode(program) : []
     var bytes: [UInt8] = []
-    if !options.search.isBlind, let lines {
+    if isKept {
       let instructions = Array(execution.instructions.prefix(lines))
       program.lines.removeSubrange(lines...)
       bytes = ProgramBinary.encode(program)

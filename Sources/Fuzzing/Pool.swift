@@ -135,6 +135,11 @@ struct Pool: Sendable {
   }
 
   var count: Int { shelves.reduce(0) { $0 + $1.kept.count } }
+
+  /// How many are kept for a place.
+  func machines(at place: Int) -> Int {
+    shelves.reduce(0) { $0 + $1.kept.count { $0.checkpoint.origin == place } }
+  }
 }
 
 /// Checkpoints that one is chosen among.

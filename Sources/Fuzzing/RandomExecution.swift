@@ -152,7 +152,8 @@ package struct RandomExecution: Sendable {
     let isRarer =
       coverage.footprint.features(at: rarest) < coverage.footprint.features(at: origin)
     guard novelty == nil || isRarer else { return }
-    (origin, novelty, noveltyRun) = (rarest, instructions.count, run)
+    (origin, novelty) = (rarest, instructions.count)
+    noveltyRun = run
   }
 
   /// The call that the next one of a CPU should meet; nil where it need not.

@@ -40,6 +40,27 @@ private struct Epochs {
 
 @Suite("An epoch of a campaign")
 struct EpochTests {
+  @Test("A window is known when a machine is kept for its place, and only then")
+  func windows() throws {
+    var campaign = Campaign(Campaign.Options([Variant(Protocol.all[0], isRepaired: true)]))
+    // One shard an epoch: what another one reached as well is never kept twice.
+    while campaign.executions < 500 {
+      let shard = try #require(campaign.shards(within: .max).first)
+      _ = try campaign.merge([campaign.run(shard)])
+    }
+    let places = (Footprint.steps..<Footprint.places).map { place in
+      (
+        kept: campaign.pool.machines(at: place),
+        known: campaign.execution.coverage.footprint.features(at: place)
+      )
+    }
+    #expect(places.contains { $0.known > 0 })
+    let lost = places.count { $0.known > 0 && $0.kept == 0 }
+    #expect(lost == 0, "somebody can go on from each")
+    let surplus = places.count { $0.kept > $0.known }
+    #expect(surplus == 0, "each shows a window that none before had")
+  }
+
   @Test("A shard gives the same whoever runs it, in any order, and changes nothing")
   func shards() throws {
     var one = Epochs(1).campaign
