@@ -78,15 +78,12 @@ struct Pool: Sendable {
     limit = max(64, SearchLimits.checkpoints / targets)
   }
 
-  /// Takes one in; where there is no room, in the stead of one that is kept for what others are
-  /// kept for, too.
+  /// Takes one in: in the stead of one in the same window that was tried often, or, where there is
+  /// no room, of one that is kept for what others are kept for, too.
   mutating func add(_ checkpoint: Checkpoint, _ random: inout Random) {
     let target = checkpoint.target
-    guard shelves[target].kept.count >= limit else {
-      shelves[target].kept.append(.init(checkpoint: checkpoint))
-      return
-    }
-    shelves[target].kept[shelves[target].drawLeaver(&random)] = .init(checkpoint: checkpoint)
+    if shelves[target].relieve(by: checkpoint) { return }
+    shelves[target].keep(.init(checkpoint: checkpoint), within: limit, &random)
   }
 
   /// Takes one of an execution in until ``takeBack()``, as long as there is room.
@@ -116,7 +113,7 @@ struct Pool: Sendable {
   /// Counts a try, and returns the place of the machine where that has been tried so often that
   /// another one may show more.
   mutating func note(_ draw: Draw) -> Int? {
-    shelves[draw.target].kept[draw.place].tries += 1
+    shelves[draw.target].count(1, at: draw.place)
     let item = shelves[draw.target].kept[draw.place]
     return item.tries % SearchLimits.triesPerMachine == 0 ? item.checkpoint.origin : nil
   }
@@ -124,7 +121,7 @@ struct Pool: Sendable {
   /// Undoes what was tried and taken in for now since the last time, and returns the tries.
   mutating func takeBack() -> [Draw] {
     for target in shelves.indices { shelves[target].fresh.removeAll(keepingCapacity: true) }
-    for draw in draws { shelves[draw.target].kept[draw.place].tries -= 1 }
+    for draw in draws { shelves[draw.target].count(-1, at: draw.place) }
     defer { draws.removeAll(keepingCapacity: true) }
     return draws
   }
@@ -137,9 +134,7 @@ struct Pool: Sendable {
   var count: Int { shelves.reduce(0) { $0 + $1.kept.count } }
 
   /// How many are kept for a place.
-  func machines(at place: Int) -> Int {
-    shelves.reduce(0) { $0 + $1.kept.count { $0.checkpoint.origin == place } }
-  }
+  func machines(at place: Int) -> Int { shelves.reduce(0) { $0 + $1.machines[place] } }
 }
 
 /// Checkpoints that one is chosen among.
@@ -155,7 +150,9 @@ private struct Shelf: Sendable {
     }
   }
 
-  var kept: [Item] = []
+  private(set) var kept: [Item] = []
+  /// How many are kept for each place.
+  private(set) var machines = [Int](repeating: 0, count: Footprint.places)
   /// Those that are here for now; they come after the others.
   var fresh: [Item] = []
 
@@ -164,6 +161,36 @@ private struct Shelf: Sendable {
   private func item(_ place: Int) -> Item {
     place < kept.count ? kept[place] : fresh[place - kept.count]
   }
+
+  /// Takes one in, in the stead of another one where there is no room.
+  mutating func keep(_ item: Item, within limit: Int, _ random: inout Random) {
+    guard kept.count >= limit else { return add(item) }
+    let position = leaver(&random)
+    machines[kept[position].checkpoint.origin] -= 1
+    kept[position] = item
+    machines[item.checkpoint.origin] += 1
+  }
+
+  /// Takes one in where there is room.
+  mutating func add(_ item: Item) {
+    kept.append(item)
+    machines[item.checkpoint.origin] += 1
+  }
+
+  /// Has one take the place, and the tries, of one in the same window that was tried often enough;
+  /// false where there is none.
+  mutating func relieve(by checkpoint: Checkpoint) -> Bool {
+    let origin = checkpoint.origin
+    guard origin >= Footprint.steps, machines[origin] > 0 else { return false }
+    let enough = SearchLimits.triesPerMachine
+    let tired = kept.firstIndex { $0.tries >= enough && $0.checkpoint.origin == origin }
+    guard let tired else { return false }
+    kept[tired].checkpoint = checkpoint
+    return true
+  }
+
+  /// Counts tries of one that is kept, or takes them back.
+  mutating func count(_ tries: Int, at place: Int) { kept[place].tries += tries }
 
   /// Counts a try of one, and says where its program stops and how many CPUs it may use.
   mutating func goOn(from place: Int) -> (stop: Checkpoint.Stop, cpus: Int) {
@@ -184,19 +211,19 @@ private struct Shelf: Sendable {
 
   /// Who makes room: of a few, one that shares its place with the most others, and has been tried
   /// most of those.
-  func drawLeaver(_ random: inout Random) -> Int {
+  private func leaver(_ random: inout Random) -> Int {
     var leaver = (position: 0, alike: 0, tries: 0)
     for _ in 0..<SearchLimits.tournament {
       let position = random.below(kept.count)
-      let (origin, tries) = (kept[position].checkpoint.origin, kept[position].tries)
-      let alike = kept.count { $0.checkpoint.origin == origin }
+      let (alike, tries) = (machines[kept[position].checkpoint.origin], kept[position].tries)
       if (alike, tries) >= (leaver.alike, leaver.tries) { leaver = (position, alike, tries) }
     }
     return leaver.position
   }
 
   private func cost(_ item: Item, _ footprint: Footprint) -> Int {
-    (1 + item.tries) * footprint.features(at: item.checkpoint.origin)
+    // Of a window whose machine was tried often nothing is known: it is as rare as one, not free.
+    (1 + item.tries) * max(1, footprint.features(at: item.checkpoint.origin))
   }
 }
 
@@ -222,7 +249,7 @@ extension Pool {
         let checkpoint = Checkpoint(
           target: target, of: targets[target].base, cpus: cpus, origin: origin,
           bytes: try unpacker.block())
-        shelves[target].kept.append(.init(checkpoint: checkpoint, tries: tries))
+        shelves[target].add(.init(checkpoint: checkpoint, tries: tries))
       }
     }
   }

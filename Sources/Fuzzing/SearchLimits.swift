@@ -46,7 +46,7 @@ package enum SearchLimits {
   package static let checkpoints = 1024
   /// Lines up to which a program is gone on with.
   package static let checkpointLines = 512
-  /// Programs that go on from a machine before another one may be kept for the same windows.
+  /// Programs that go on from a machine before another one may take its place for the same windows.
   package static let triesPerMachine = 32
   /// Checkpoints that one is chosen among.
   static let tournament = 4

@@ -82,15 +82,34 @@ struct PoolTests {
     #expect(fresh.count > 80, "one of the four is nearly always a new one: \(fresh.count)")
   }
 
-  @Test("Whose machine was tried often enough may have another one kept beside it")
+  @Test("Whose machine was tried often enough is told, and another one takes its place and tries")
   func another() throws {
-    let place = try Self.places().common
+    let window = Footprint.steps + 1
+    for (place, kept) in [(try Self.places().common, 2), (window, 1)] {
+      var random = Random(seed: 4)
+      var pool = Pool(targets: 1)
+      let draw = Pool.Draw(target: 0, place: 0)
+      let all = Self.checkpoints(3, for: place, cpus: 1)
+      pool.add(all[0], &random)
+      let enough = SearchLimits.triesPerMachine
+      #expect((1..<enough).allSatisfy { _ in pool.note(draw) == nil })
+      #expect(pool.note(draw) == place)
+      pool.add(all[1], &random)
+      #expect(pool.machines(at: place) == kept, "only windows have one machine after the other")
+      #expect((1..<enough).allSatisfy { _ in pool.note(draw) == nil })
+      #expect(pool.note(draw) == place, "it goes on counting")
+      #expect(pool.count == kept)
+    }
+  }
+
+  @Test("Beside a machine of a window that was tried seldom another one is kept")
+  func beside() {
     var random = Random(seed: 4)
     var pool = Pool(targets: 1)
-    pool.add(Self.checkpoints(1, for: place, cpus: 1)[0], &random)
-    let tries = 3 * SearchLimits.triesPerMachine
-    let told = (0..<tries).compactMap { _ in pool.note(Pool.Draw(target: 0, place: 0)) }
-    #expect(told == [place, place, place])
+    for checkpoint in Self.checkpoints(3, for: Footprint.steps + 1, cpus: 1) {
+      pool.add(checkpoint, &random)
+    }
+    #expect(pool.machines(at: Footprint.steps + 1) == 3)
   }
 
   @Test("Where there is no room, one that shares its place with many makes it")
