@@ -17,7 +17,7 @@ package struct Harness: Sendable {
     /// Only what the program shows as it is counts, and not what it would show with other bugs
     /// repaired.
     package var isExact = false
-    /// The protocol of ``variant`` or else v6.1, which is what programs made from nothing are about.
+    /// The protocol of ``variant`` or else v6.1: what programs made from nothing are about.
     package var main: Variant { variant ?? Variant(.v6_1) }
 
     /// Every violation, of whatever protocol a program names.

@@ -54,7 +54,7 @@ package struct Checkpoint: Sendable {
   }
 }
 
-/// The checkpoints of a campaign, at most ``SearchLimits/checkpoints``, each protocol's by themselves.
+/// The checkpoints of a campaign, at most ``SearchLimits/checkpoints``, each protocol's apart.
 ///
 /// Who made a checkpoint keeps the machine, so that going on from it costs what comes after it;
 /// another process executes its lines once.

@@ -135,7 +135,7 @@ package struct Reducer: Sendable {
   }
 }
 
-/// What is smaller: fewer calls first, then fewer preemptions, lines and rules named, then operands.
+/// What is smaller: fewer calls first, then preemptions, lines and rules named, then operands.
 package struct Cost: Comparable, Sendable {
   private var parts: [Int]
 

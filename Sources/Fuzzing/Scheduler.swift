@@ -33,8 +33,8 @@ package struct Sequential: Scheduler {
   }
 }
 
-/// Calls run whole, one after the other, but for one CPU at a time, which is preempted in a call and
-/// stands there for a while: what whole calls of others may do in a window.
+/// Calls run whole, one after the other, but for one CPU at a time, which is preempted in a call
+/// and stands there for a while: what whole calls of others may do in a window.
 package struct Stalling: Scheduler {
   private var sequential = Sequential()
   private var stalled = Bits<CPUID>()

@@ -3,7 +3,8 @@
 package import PageLifecycle
 import Programs
 
-/// Whether a campaign, from nothing, finds what a specimen declares, and nothing in what is correct.
+/// Whether a campaign, from nothing, finds what a specimen declares, and nothing where all is
+/// correct.
 package struct SelfTest: Sendable {
   /// What became of one specimen, or of one correct protocol.
   package struct Outcome: Sendable {

@@ -262,8 +262,8 @@ extension Machine {
     touch(pfn)
   }
 
-  /// `folio_try_share_anon_rmap_pte()`: whether the page was one process's alone; nil of such a page
-  /// that may be pinned, which stays so.
+  /// `folio_try_share_anon_rmap_pte()`: whether the page was one process's alone; nil of a
+  /// page that may be pinned, which stays so.
   mutating func tryShare(_ pfn: PFN) -> Bool? {
     noteUse(of: pfn)
     let wasExclusive = pages[pfn].flags.contains(.anonExclusive)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 #if PAGEFUZZ_POISON
-  /// Builds with AddressSanitizer: memory that a kernel could not look at is poisoned, as KASAN does.
+  /// Builds with AddressSanitizer: memory a kernel could not look at is poisoned, as KASAN does.
   ///
   /// While a step is executed, the words of a struct page that is not there, or not any more, and
   /// the contents of a page that is free or whose device is gone, are poisoned in the machine

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 extension Rule {
-  /// ``info`` of rules about calls that fail, allocations that reclaim, and blocks that files share.
+  /// ``info`` of rules about calls that fail, allocations that reclaim, and blocks files share.
   var infoOfErrorPaths: (String, String, [Invariant], String) {
     switch self {
     case .putsPagemapOfRefused:

@@ -4,7 +4,7 @@ import Foundation
 
 /// What a process says on standard error, which outlives it.
 ///
-/// A file without a name that the process inherits.  Every failure is silent: then nothing was said.
+/// A file without a name that the process inherits.  Failures are silent: then nothing was said.
 package struct ErrorLog: Sendable {
   /// The open file.
   package let descriptor: Int32

@@ -76,7 +76,7 @@ struct Losses {
       [program.variant.base.name, kind], hash: CrashDirectory.hash(key(program, kind)))
   }
 
-  /// What is saved of a program, which had so many lines before it was minimal; nil where it is not.
+  /// What is saved of a program, which had so many lines before it was minimal; nil if it is not.
   private func text(of program: Program, _ loss: Loss, reduced lines: Int?) -> String {
     var program = program
     let what =

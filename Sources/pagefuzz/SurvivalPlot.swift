@@ -4,8 +4,8 @@ import Console
 import Foundation
 import Fuzzing
 
-/// How many runs of each search still searched after what steps, or executions: one panel a specimen, in an SVG
-/// file that needs nothing beside itself.
+/// How many runs of each search still searched after what steps, or executions: one panel a
+/// specimen, in an SVG file that needs nothing beside itself.
 struct SurvivalPlot {
   let table: ComparisonTable
   /// Where curves end.

@@ -2,8 +2,9 @@
 
 /// The grammar of Promela, as far as exports use it.
 ///
-/// Comments and lines of the preprocessor aside: declarations, then processes of `d_step` statements,
-/// a guard first, then assignments and assertions; every name is declared, every index in range.
+/// Comments and lines of the preprocessor aside: declarations, then processes of `d_step`
+/// statements, a guard first, then assignments and assertions; every name is declared, every
+/// index in range.
 struct PromelaGrammar {
   private var tokens: ArraySlice<Substring> = []
   private var sizes: [Substring: Int] = [:]

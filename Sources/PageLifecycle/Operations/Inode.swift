@@ -142,8 +142,8 @@ enum Unlink: Body {
 }
 
 extension Machine {
-  /// The file system is drained for an unbind, or gone with its device, which is perhaps being bound
-  /// again: it is mounted when memremap_pages() has returned.
+  /// The file system is drained for an unbind, or gone with its device, which is perhaps being
+  /// bound again: it is mounted when memremap_pages() has returned.
   mutating func isUnmounted() -> Bool {
     obeys(.drainsBeforeUnbind) && !pgmap.isAlive
   }
