@@ -62,7 +62,8 @@ struct Pool: Sendable {
   /// A checkpoint that was gone on with.
   struct Draw: Equatable, Sendable {
     var target: Int
-    var place: Int
+    /// Where on its target's shelf it is.
+    var position: Int
   }
 
   private var shelves: [Shelf]
@@ -105,30 +106,33 @@ struct Pool: Sendable {
     _ target: Int, _ footprint: Footprint, _ random: inout Random
   ) -> (stop: Checkpoint.Stop, cpus: Int)? {
     guard !shelves[target].isEmpty else { return nil }
-    let place = shelves[target].draw(footprint, &random)
-    if place < shelves[target].kept.count { draws.append(Draw(target: target, place: place)) }
-    return shelves[target].goOn(from: place)
+    let position = shelves[target].draw(footprint, &random)
+    if position < shelves[target].kept.count {
+      draws.append(Draw(target: target, position: position))
+    }
+    return shelves[target].goOn(from: position)
   }
 
   /// Counts a try, and returns the place of the machine where that has been tried so often that
   /// another one may show more.
   mutating func note(_ draw: Draw) -> Int? {
-    shelves[draw.target].count(1, at: draw.place)
-    let item = shelves[draw.target].kept[draw.place]
+    shelves[draw.target].count(1, at: draw.position)
+    let item = shelves[draw.target].kept[draw.position]
     return item.tries % SearchLimits.triesPerMachine == 0 ? item.checkpoint.origin : nil
   }
 
   /// Undoes what was tried and taken in for now since the last time, and returns the tries.
   mutating func takeBack() -> [Draw] {
     for target in shelves.indices { shelves[target].fresh.removeAll(keepingCapacity: true) }
-    for draw in draws { shelves[draw.target].count(-1, at: draw.place) }
+    for draw in draws { shelves[draw.target].count(-1, at: draw.position) }
     defer { draws.removeAll(keepingCapacity: true) }
     return draws
   }
 
   /// Whether a draw names a checkpoint.
   func has(_ draw: Draw) -> Bool {
-    shelves.indices.contains(draw.target) && shelves[draw.target].kept.indices.contains(draw.place)
+    shelves.indices.contains(draw.target)
+      && shelves[draw.target].kept.indices.contains(draw.position)
   }
 
   var count: Int { shelves.reduce(0) { $0 + $1.kept.count } }
@@ -158,8 +162,8 @@ private struct Shelf: Sendable {
 
   var isEmpty: Bool { kept.isEmpty && fresh.isEmpty }
 
-  private func item(_ place: Int) -> Item {
-    place < kept.count ? kept[place] : fresh[place - kept.count]
+  private func item(_ position: Int) -> Item {
+    position < kept.count ? kept[position] : fresh[position - kept.count]
   }
 
   /// Takes one in, in the stead of another one where there is no room.
@@ -181,7 +185,7 @@ private struct Shelf: Sendable {
   /// false where there is none.
   mutating func relieve(by checkpoint: Checkpoint) -> Bool {
     let origin = checkpoint.origin
-    guard origin >= Footprint.steps, machines[origin] > 0 else { return false }
+    guard Footprint.isWindow(origin), machines[origin] > 0 else { return false }
     let enough = SearchLimits.triesPerMachine
     let tired = kept.firstIndex { $0.tries >= enough && $0.checkpoint.origin == origin }
     guard let tired else { return false }
@@ -190,11 +194,11 @@ private struct Shelf: Sendable {
   }
 
   /// Counts tries of one that is kept, or takes them back.
-  mutating func count(_ tries: Int, at place: Int) { kept[place].tries += tries }
+  mutating func count(_ tries: Int, at position: Int) { kept[position].tries += tries }
 
   /// Counts a try of one, and says where its program stops and how many CPUs it may use.
-  mutating func goOn(from place: Int) -> (stop: Checkpoint.Stop, cpus: Int) {
-    place < kept.count ? kept[place].goOn() : fresh[place - kept.count].goOn()
+  mutating func goOn(from position: Int) -> (stop: Checkpoint.Stop, cpus: Int) {
+    position < kept.count ? kept[position].goOn() : fresh[position - kept.count].goOn()
   }
 
   /// The best of a few: it has been tried seldom, and few features are known of the place it is

@@ -102,7 +102,7 @@ extension ShardResult {
     }
     packer.add(each: draws) { packer, draw in
       packer.add(count: draw.target)
-      packer.add(count: draw.place)
+      packer.add(count: draw.position)
     }
     packer.add(each: novelties) { packer, novelty in
       for number in [novelty.execution, novelty.target, novelty.cpus, novelty.origin] {
@@ -137,7 +137,7 @@ extension ShardResult {
       return DistinctCount.Rise(register: UInt16(register), from: 0, to: UInt8(rank))
     }
     draws = try unpacker.each { unpacker throws(Unpackable) in
-      Pool.Draw(target: try unpacker.count(), place: try unpacker.count())
+      Pool.Draw(target: try unpacker.count(), position: try unpacker.count())
     }
     novelties = try unpacker.each { unpacker throws(Unpackable) in
       Novelty(

@@ -43,6 +43,9 @@ package struct Footprint: Sendable {
   /// stands before.
   package static let places = 2 * steps
 
+  /// Whether a place is a step that a CPU stands before.
+  package static func isWindow(_ place: Int) -> Bool { place >= steps }
+
   /// Distinct features.
   package var count: Int { reached.count }
   /// Distinct features of each kind, in the order of kinds.
@@ -101,7 +104,7 @@ package struct Footprint: Sendable {
 
   /// Takes back the windows of a place, if it has any: they will be new again.
   package mutating func forgetWindows(at place: Int) {
-    guard place >= steps else { return }
+    guard Self.isWindow(place) else { return }
     let first = windowStart + (place - steps) * Machine.abstractObjects
     let known = (first..<first + Machine.abstractObjects).filter { reached.contains($0) }
     forget(known.map { UInt32($0) })

@@ -88,7 +88,7 @@ struct PoolTests {
     for (place, kept) in [(try Self.places().common, 2), (window, 1)] {
       var random = Random(seed: 4)
       var pool = Pool(targets: 1)
-      let draw = Pool.Draw(target: 0, place: 0)
+      let draw = Pool.Draw(target: 0, position: 0)
       let all = Self.checkpoints(3, for: place, cpus: 1)
       pool.add(all[0], &random)
       let enough = SearchLimits.triesPerMachine
