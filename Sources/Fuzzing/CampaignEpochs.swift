@@ -88,13 +88,14 @@ extension Campaign {
       execution.coverage.footprint.forgetWindows(except: isKept ? execution.origin : nil)
     }
     guard !execution.coverage.news.isEmpty else { return }
-    var program = Program(plan.variant, boot: plan.boot, instructions: execution.instructions)
-    let whole = options.keepsCorpus ? ProgramBinary.encode(program) : []
+    func encode(_ instructions: [Instruction]) -> [UInt8] {
+      ProgramBinary.encode(Program(plan.variant, boot: plan.boot, instructions: instructions))
+    }
+    let whole = options.keepsCorpus ? encode(execution.instructions) : []
     var bytes: [UInt8] = []
     if isKept {
       let instructions = Array(execution.instructions.prefix(lines))
-      program.lines.removeSubrange(lines...)
-      bytes = ProgramBinary.encode(program)
+      bytes = encode(instructions)
       let stop = Checkpoint.Stop(plan.variant, plan.boot, instructions, execution.noveltyRun)
       pool.addForNow(
         Checkpoint(

@@ -102,10 +102,11 @@ struct Plan: Sendable {
     }
     if search.watchesRaces { boot.races = 1 }
     start = .boot(variant.rules, boot)
-    guard search.goesOn(&random), let found = pool.next(target, footprint, &random) else { return }
-    (variant, boot, cpus) = (found.stop.variant, found.stop.boot, found.cpus)
-    start = .after(found.stop)
-    calls = 1 + random.below(SearchLimits.programCalls)
+    guard search.goesOn(&random), var origin = pool.next(target, footprint, &random) else { return }
+    let stop = origin.reach()
+    (variant, boot, cpus) = (stop.variant, stop.boot, origin.cpus)
+    start = .after(stop)
+    calls = 1 + random.below(origin.longestContinuation)
   }
 
   /// The machine a program may boot.

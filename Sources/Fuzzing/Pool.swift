@@ -44,6 +44,12 @@ package struct Checkpoint: Sendable {
     (self.bytes, self.stop) = (bytes, stop)
   }
 
+  /// Calls of the longest program that goes on from it: what a CPU that stands is there for is near,
+  /// and what a machine may come to is far.
+  var longestContinuation: Int {
+    Footprint.isWindow(origin) ? SearchLimits.windowCalls : SearchLimits.programCalls
+  }
+
   /// Where its lines stop; they are executed unless that was done before.
   mutating func reach() -> Stop {
     if let stop { return stop }
@@ -104,7 +110,7 @@ struct Pool: Sendable {
   /// The one of a few that has the most left to give; nil where there is none.
   mutating func next(
     _ target: Int, _ footprint: Footprint, _ random: inout Random
-  ) -> (stop: Checkpoint.Stop, cpus: Int)? {
+  ) -> Checkpoint? {
     guard !shelves[target].isEmpty else { return nil }
     let position = shelves[target].draw(footprint, &random)
     if position < shelves[target].kept.count {
@@ -148,9 +154,17 @@ private struct Shelf: Sendable {
     /// How often it was gone on with.
     var tries = 0
 
-    mutating func goOn() -> (stop: Checkpoint.Stop, cpus: Int) {
+    /// Little where it has been tried seldom and few features are known of its place.
+    func cost(_ footprint: Footprint) -> Int {
+      // Of a window whose machine was tried often nothing is known: it is as rare as one, not free.
+      (1 + tries) * max(1, footprint.features(at: checkpoint.origin))
+    }
+
+    /// Counts a try, and returns the checkpoint with its machine.
+    mutating func goOn() -> Checkpoint {
       tries += 1
-      return (checkpoint.reach(), checkpoint.cpus)
+      _ = checkpoint.reach()
+      return checkpoint
     }
   }
 
@@ -161,10 +175,6 @@ private struct Shelf: Sendable {
   var fresh: [Item] = []
 
   var isEmpty: Bool { kept.isEmpty && fresh.isEmpty }
-
-  private func item(_ position: Int) -> Item {
-    position < kept.count ? kept[position] : fresh[position - kept.count]
-  }
 
   /// Takes one in, in the stead of another one where there is no room.
   mutating func keep(_ item: Item, within limit: Int, _ random: inout Random) {
@@ -196,8 +206,8 @@ private struct Shelf: Sendable {
   /// Counts tries of one that is kept, or takes them back.
   mutating func count(_ tries: Int, at position: Int) { kept[position].tries += tries }
 
-  /// Counts a try of one, and says where its program stops and how many CPUs it may use.
-  mutating func goOn(from position: Int) -> (stop: Checkpoint.Stop, cpus: Int) {
+  /// Counts a try of one, and returns it with its machine.
+  mutating func goOn(from position: Int) -> Checkpoint {
     position < kept.count ? kept[position].goOn() : fresh[position - kept.count].goOn()
   }
 
@@ -208,9 +218,14 @@ private struct Shelf: Sendable {
     var best = random.below(count)
     for _ in 1..<SearchLimits.tournament {
       let other = random.below(count)
-      if cost(item(other), footprint) < cost(item(best), footprint) { best = other }
+      if cost(at: other, footprint) < cost(at: best, footprint) { best = other }
     }
     return best
+  }
+
+  private func cost(at position: Int, _ footprint: Footprint) -> Int {
+    position < kept.count
+      ? kept[position].cost(footprint) : fresh[position - kept.count].cost(footprint)
   }
 
   /// Who makes room: of a few, one that shares its place with the most others, and has been tried
@@ -223,11 +238,6 @@ private struct Shelf: Sendable {
       if (alike, tries) >= (leaver.alike, leaver.tries) { leaver = (position, alike, tries) }
     }
     return leaver.position
-  }
-
-  private func cost(_ item: Item, _ footprint: Footprint) -> Int {
-    // Of a window whose machine was tried often nothing is known: it is as rare as one, not free.
-    (1 + item.tries) * max(1, footprint.features(at: item.checkpoint.origin))
   }
 }
 

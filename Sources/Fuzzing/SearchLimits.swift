@@ -4,6 +4,8 @@
 package enum SearchLimits {
   /// Calls of the longest programs a campaign draws, and of the longest that go on from one.
   package static let programCalls = 96
+  /// Calls of the longest programs that go on from a machine that is kept for a CPU that stands.
+  package static let windowCalls = 32
   /// Calls of the longest programs that mutations draw, and of those that benchmarks execute.
   package static let standardCalls = 24
   /// Calls of the longest program of a campaign's beginning: short ones first.
@@ -67,7 +69,8 @@ package enum SearchLimits {
 
   /// Name and value of each, for `list limits`.
   package static let all: [(name: String, value: Int)] = [
-    ("programCalls", programCalls), ("standardCalls", standardCalls), ("firstCalls", firstCalls),
+    ("programCalls", programCalls), ("windowCalls", windowCalls),
+    ("standardCalls", standardCalls), ("firstCalls", firstCalls),
     ("programsPerLength", programsPerLength), ("shards", shards),
     ("firstShardPrograms", firstShardPrograms), ("lastShardPrograms", lastShardPrograms),
     ("epochsPerDoubling", epochsPerDoubling), ("checkpointLines", checkpointLines),
