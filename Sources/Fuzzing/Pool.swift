@@ -154,12 +154,6 @@ private struct Shelf: Sendable {
     /// How often it was gone on with.
     var tries = 0
 
-    /// Little where it has been tried seldom and few features are known of its place.
-    func cost(_ footprint: Footprint) -> Int {
-      // Of a window whose machine was tried often nothing is known: it is as rare as one, not free.
-      (1 + tries) * max(1, footprint.features(at: checkpoint.origin))
-    }
-
     /// Counts a try, and returns the checkpoint with its machine.
     mutating func goOn() -> Checkpoint {
       tries += 1
@@ -223,9 +217,15 @@ private struct Shelf: Sendable {
     return best
   }
 
+  /// Little where it has been tried seldom and few features are known of its place.
   private func cost(at position: Int, _ footprint: Footprint) -> Int {
-    position < kept.count
-      ? kept[position].cost(footprint) : fresh[position - kept.count].cost(footprint)
+    // Item by item, for a copy of one counts the references of all that it has.
+    let (tries, origin) =
+      position < kept.count
+      ? (kept[position].tries, kept[position].checkpoint.origin)
+      : (fresh[position - kept.count].tries, fresh[position - kept.count].checkpoint.origin)
+    // Of a window whose machine was tried often nothing is known: it is as rare as one, not free.
+    return (1 + tries) * max(1, footprint.features(at: origin))
   }
 
   /// Who makes room: of a few, one that shares its place with the most others, and has been tried

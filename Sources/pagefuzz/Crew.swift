@@ -76,8 +76,8 @@ struct Crew {
   var processes: [pid_t] { members.map(\.child.identifier) }
 
   /// Members that have the campaign merge an epoch; others will be given it as it is then.
-  mutating func merge(_ record: EpochRecord) {
-    let order = Order.merge(record.bytes).bytes
+  mutating func merge(_ record: [UInt8]) {
+    let order = Order.merge(record).bytes
     for position in members.indices.reversed() where members[position].isBegun {
       if !members[position].child.send(order) { bury(position, killing: true) }
     }
@@ -131,6 +131,7 @@ struct Crew {
         // One that is gone is noticed by its silence.
         _ = members[position].child.send(jobs[job].order.bytes)
       }
+      try whenIdle(self)
       for (position, isHung) in waitForReplies(jobs).reversed() {
         if !isHung, let blocks = members[position].child.receive() {
           for block in blocks {
@@ -149,7 +150,6 @@ struct Crew {
           queue.append(job)
         }
       }
-      try whenIdle(self)
     }
     return true
   }

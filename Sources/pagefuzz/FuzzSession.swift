@@ -22,6 +22,8 @@ final class FuzzSession {
 
   /// Files of findings that were saved before their epoch was over, with their texts.
   private var early: [String: String] = [:]
+  /// The record of the last epoch, which is noted when the crew is at work again.
+  private var unnoted: [UInt8]?
   /// An epoch is merged, and its findings are not settled yet.
   private var isBetween = false
   /// What could not be saved yet, by name.
@@ -56,6 +58,7 @@ final class FuzzSession {
       if let seconds, clock.wallSeconds >= seconds { break }
       guard try runEpoch(within: limit) else { break }
     }
+    noteEpoch()
     if let corpus {
       let chosen = campaign.corpus.distilled(limit: SearchLimits.corpusPrograms)
       do throws(StorageError) { try corpus.save(chosen.map(\.program)) } catch {
@@ -133,10 +136,10 @@ final class FuzzSession {
     }
     early = [:]
     isBetween = false
-    let record = EpochRecord(epoch: epoch, results, resolutions)
+    let record = EpochRecord(epoch: epoch, results, resolutions).bytes
     crew.merge(record)
     retryUnsaved()
-    note(record)
+    unnoted = record
     return true
   }
 
@@ -205,8 +208,9 @@ final class FuzzSession {
     return reduced
   }
 
-  /// What a look at the clock may show and write; the crew is at work.
+  /// What is noted, and what a look at the clock may show and write; the crew is at work.
   private func look(_ crew: Crew) {
+    noteEpoch()
     let wall = clock.wallSeconds
     report.show(wall) {
       telemetry.note(campaign, wall: wall)
@@ -275,14 +279,16 @@ final class FuzzSession {
   ///
   /// As long as a finding is in memory only, the epoch that made it is not over: it is executed
   /// again by who resumes.
-  private func note(_ record: EpochRecord) {
+  private func noteEpoch() {
+    guard let record = unnoted else { return }
+    unnoted = nil
     guard unsaved.isEmpty else {
       store?.fallBehind()
       return
     }
     guard let store else { return }
     if store.isBehind || store.journalBytes > Self.journalBytes { return restate() }
-    do throws(StorageError) { try self.store?.append(record.bytes) } catch { complain(error) }
+    do throws(StorageError) { try self.store?.append(record) } catch { complain(error) }
   }
 
   private func restate() {
