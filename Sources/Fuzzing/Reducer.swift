@@ -50,7 +50,7 @@ package struct Reducer: Sendable {
       dropOneByOne()
       dropWithOneChange()
       substituteElsewhere()
-      isConverged = program == before
+      isConverged = program == before && runs < limit
     } while !isConverged && runs < limit
     return program
   }

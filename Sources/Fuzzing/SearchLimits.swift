@@ -23,7 +23,7 @@ package enum SearchLimits {
   /// Epochs after which a shard has twice as many programs.
   package static let epochsPerDoubling = 8
   /// Programs one reduction may run before it keeps what it has.
-  package static let reductionRuns = 5_000
+  package static let reductionRuns = 20_000
   /// Lines up to which a reduction tries to drop every two of them together.
   package static let pairedLines = 16
   /// Calls up to which a reduction tries every place where one of them may be preempted.

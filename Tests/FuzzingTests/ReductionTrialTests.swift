@@ -53,12 +53,19 @@ struct ReductionTrialTests {
     #expect(runs.allSatisfy { $0.all <= SearchLimits.reductionRuns && $0.executions >= $0.all })
   }
 
-  @Test("What was reduced up to the limit says so")
+  @Test("What was reduced up to the limit says so, also where nothing but the proof was left")
   func limit() throws {
     let finding = try #require(Self.score.results.first?.before)
-    var reducer = Reducer(finding.program, showing: finding.identity, limit: 3)
-    _ = reducer.reduce()
-    #expect(reducer.runs == 3)
-    #expect(!reducer.isConverged)
+    func reduced(within limit: Int) -> Reducer {
+      var reducer = Reducer(finding.program, showing: finding.identity, limit: limit)
+      _ = reducer.reduce()
+      return reducer
+    }
+    let whole = reduced(within: SearchLimits.reductionRuns)
+    #expect(whole.isConverged)
+    for limit in [3, whole.runs / 2, whole.runs - 1] {
+      let cut = reduced(within: limit)
+      #expect(cut.runs == limit && !cut.isConverged)
+    }
   }
 }
