@@ -34,11 +34,10 @@ extension Campaign {
     let doublings = min(epoch / SearchLimits.epochsPerDoubling, 30)
     let programs = min(
       SearchLimits.lastShardPrograms, SearchLimits.firstShardPrograms << doublings)
-    var first = executions + 1
-    return SearchLimits.shardShares.compactMap { share in
-      let count = min(share * programs, limit - first + 1)
-      defer { first += max(0, count) }
-      return count > 0 ? Shard(epoch: epoch, first: first, count: count) : nil
+    return (0..<SearchLimits.shards).compactMap { number in
+      let done = executions + number * programs
+      let count = min(programs, limit - done)
+      return count > 0 ? Shard(epoch: epoch, first: done + 1, count: count) : nil
     }
   }
 

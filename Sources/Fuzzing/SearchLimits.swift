@@ -12,14 +12,12 @@ package enum SearchLimits {
   package static let firstCalls = 8
   /// Programs of one protocol after which the longest may have one call more.
   package static let programsPerLength = 8
-  /// How the programs of an epoch are shared out among its shards: that many workers at most are
-  /// busy at a time, and late shards are short, so that workers end together.
-  package static let shardShares =
-    Array(repeating: 4, count: 12) + Array(repeating: 2, count: 4) + Array(repeating: 1, count: 8)
-  /// Programs of the shortest shard in the first epochs, and in late ones: what a shard learns,
-  /// others know an epoch later.
-  package static let firstShardPrograms = 4
-  package static let lastShardPrograms = 128
+  /// Shards of an epoch: that many workers at most are busy at a time.
+  package static let shards = 16
+  /// Programs of a shard in the first epochs, and in late ones: what a shard learns, others know
+  /// an epoch later.
+  package static let firstShardPrograms = 16
+  package static let lastShardPrograms = 512
   /// Epochs after which a shard has twice as many programs.
   package static let epochsPerDoubling = 8
   /// Programs one reduction may run before it keeps what it has.
@@ -73,7 +71,7 @@ package enum SearchLimits {
   package static let all: [(name: String, value: Int)] = [
     ("programCalls", programCalls), ("windowCalls", windowCalls),
     ("standardCalls", standardCalls), ("firstCalls", firstCalls),
-    ("programsPerLength", programsPerLength), ("shards", shardShares.count),
+    ("programsPerLength", programsPerLength), ("shards", shards),
     ("firstShardPrograms", firstShardPrograms), ("lastShardPrograms", lastShardPrograms),
     ("epochsPerDoubling", epochsPerDoubling), ("checkpointLines", checkpointLines),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
