@@ -139,7 +139,7 @@ package struct Finding: Sendable {
       execution > 0 ? "Found with seed \(seed) in execution \(execution)" : "Shown before"
     lines.append(
       isMinimized
-        ? "\(origin), in \(callsBefore) calls and \(preemptionsBefore) preemptions."
+        ? "\(origin), in \(callsBefore.of("call")) and \(preemptionsBefore.of("preemption"))."
         : origin + Self.unfinishedMark)
     lines.append("Replay: pagefuzz replay --trace \(name)")
     return lines
@@ -161,10 +161,13 @@ package struct Finding: Sendable {
 extension Program {
   /// `3 calls, 1 preemption`.
   package var size: String {
-    let (calls, stops) = (callCount, preemptionCount)
-    return "\(calls) \(calls == 1 ? "call" : "calls"), "
-      + "\(stops) \(stops == 1 ? "preemption" : "preemptions")"
+    "\(callCount.of("call")), \(preemptionCount.of("preemption"))"
   }
+}
+
+extension Int {
+  /// `1 call`, `2 calls`.
+  fileprivate func of(_ noun: String) -> String { "\(self) \(noun)\(self == 1 ? "" : "s")" }
 }
 
 extension Subject {
