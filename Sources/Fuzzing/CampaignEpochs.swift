@@ -88,14 +88,16 @@ extension Campaign {
       execution.coverage.footprint.forgetWindows(except: isKept ? execution.origin : nil)
     }
     guard !execution.coverage.news.isEmpty else { return }
-    func encode(_ instructions: [Instruction]) -> [UInt8] {
-      ProgramBinary.encode(Program(plan.variant, boot: plan.boot, instructions: instructions))
-    }
-    let whole = options.keepsCorpus ? encode(execution.instructions) : []
+    let (start, given) =
+      plan.beginning
+      ?? (ProgramBinary.encode(Program(plan.variant, boot: plan.boot, instructions: [])), 0)
+    let whole =
+      options.keepsCorpus
+      ? ProgramBinary.encode(execution.instructions[given...], after: start) : []
     var bytes: [UInt8] = []
     if isKept {
       let instructions = Array(execution.instructions.prefix(lines))
-      bytes = encode(instructions)
+      bytes = ProgramBinary.encode(instructions[given...], after: start)
       let stop = Checkpoint.Stop(plan.variant, plan.boot, instructions, execution.noveltyRun)
       pool.addForNow(
         Checkpoint(

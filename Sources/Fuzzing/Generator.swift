@@ -23,10 +23,9 @@ package struct Generator: Sendable {
   private var mms = Limits.mms
   private var devices: Int
   package internal(set) var cpus: Int
-  private var weights: [Int]
-  private var total: Int
-  /// The share of `total` that needs no handle.
-  private var handlelessTotal: Int
+  /// Positions of operations, each as often as it weighs, and those that need no handle.
+  private var lots: [UInt8] = []
+  private var handlelessLots: [UInt8] = []
   private let parameters: [[Parameter]]
   private let yieldsHandle: [Bool]
   private let usesHandle: [Bool]
@@ -45,20 +44,20 @@ package struct Generator: Sendable {
     usesHandle = parameters.map { $0.contains(.handle) }
     enabledBy = signatures.map(\.enabledBy)
     standardWeights = signatures.map(\.weight)
-    (weights, total, handlelessTotal) = (standardWeights, 0, 0)
     weigh { $0 }
-    precondition(handlelessTotal > 0, "some operation must work without a handle")
+    precondition(!handlelessLots.isEmpty, "some operation must work without a handle")
   }
 
   /// An operation of domains that the protocol or the boot is without is never drawn.
   private mutating func weigh(_ weight: (Int) -> Int) {
     let domains = options.boot.domainSet.intersection(options.domains).rawValue
-    (total, handlelessTotal) = (0, 0)
-    for position in weights.indices {
-      let isEnabled = enabledBy[position].rawValue & domains != 0
-      weights[position] = isEnabled ? weight(standardWeights[position]) : 0
-      total += weights[position]
-      if !usesHandle[position] { handlelessTotal += weights[position] }
+    lots.removeAll(keepingCapacity: true)
+    handlelessLots.removeAll(keepingCapacity: true)
+    for (position, standard) in standardWeights.enumerated()
+    where enabledBy[position].rawValue & domains != 0 {
+      let own = repeatElement(UInt8(position), count: weight(standard))
+      lots += own
+      if !usesHandle[position] { handlelessLots += own }
     }
   }
 
@@ -76,7 +75,7 @@ package struct Generator: Sendable {
     devices = min(Int(options.boot.devices), 1 + random.below(max(1, Int(options.boot.devices))))
     cpus = 1 + random.below(options.cpus)
     weigh { $0 * Self.shares[random.below(Self.shares.count)] }
-    if handlelessTotal == 0 { weigh { $0 } }
+    if handlelessLots.isEmpty { weigh { $0 } }
   }
 
   /// A call that is useful in this state if one is found in a few draws, else any.
@@ -123,14 +122,11 @@ package struct Generator: Sendable {
     }
   }
 
-  /// A program that releases what no call was asked to obtain would be none.
+  /// The position of one: a program that releases what no call was asked to obtain would be none.
   private func drawOperation(hasHandle: Bool, _ random: inout Random) -> Int {
-    var pick = random.below(hasHandle ? total : handlelessTotal)
-    for position in weights.indices where hasHandle || !usesHandle[position] {
-      guard pick >= weights[position] else { return position }
-      pick -= weights[position]
-    }
-    preconditionFailure("the weights are more than their total")
+    Int(
+      hasHandle
+        ? lots[random.below(lots.count)] : handlelessLots[random.below(handlelessLots.count)])
   }
 
   /// Draws one operand of a call.
@@ -183,14 +179,19 @@ package struct Generator: Sendable {
       call.times = UInt16(random.oneIn(3) ? rest : 1)
     case .times: call.times = random.oneIn(40) ? 1024 : 1
     case .flags(let allowed):
-      for (_, flag) in CallFlags.named
-      where allowed.contains(flag) && machine.rules.hasMeaning(flag, of: call.operation) {
+      for flag in Self.flags
+      where allowed.rawValue & flag.rawValue != 0
+        && machine.rules.hasMeaning(flag, of: call.operation)
+      {
         let asksForFolio = flag == .pmd && call.operation != .daxFault
         let isLikely = flag == .write || flag == .isPrivate || asksForFolio
         if isLikely ? random.oneIn(2) : random.oneIn(6) { call.flags.insert(flag) }
       }
     }
   }
+
+  /// What a program can ask for, without its names, which are slow to copy.
+  private static let flags = CallFlags.named.map(\.flag)
 
   /// An address in a mapping that exists, by the file's page where that names it.
   private func address(in mm: MMID, _ machine: inout Machine, _ random: inout Random) -> Address {

@@ -80,6 +80,8 @@ struct Plan: Sendable {
   var calls: Int
   var schedule: Schedule
   var start: RandomExecution.Start
+  /// The program it goes on from, in binary form, and its lines; nil where it begins with nothing.
+  var beginning: (bytes: [UInt8], lines: Int)?
   /// CPUs its calls may use; nil where those are drawn.
   var cpus: Int?
 
@@ -105,7 +107,7 @@ struct Plan: Sendable {
     guard search.goesOn(&random), var origin = pool.next(target, footprint, &random) else { return }
     let stop = origin.reach()
     (variant, boot, cpus) = (stop.variant, stop.boot, origin.cpus)
-    start = .after(stop)
+    (start, beginning) = (.after(stop), (origin.bytes, stop.instructions.count))
     calls = 1 + random.below(origin.longestContinuation)
   }
 

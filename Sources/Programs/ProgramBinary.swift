@@ -63,7 +63,15 @@ package enum ProgramBinary {
     encode(program.variant.repaired, &bytes)
     encode(program.variant.broken, &bytes)
     bytes.append(UInt8(truncatingIfNeeded: program.variant.withdrawn >> 1))
-    for instruction in program.instructions { encode(instruction, &bytes) }
+    return encode(program.instructions, after: bytes)
+  }
+
+  /// The bytes of a program with more instructions.
+  package static func encode(
+    _ instructions: some Sequence<Instruction>, after bytes: [UInt8]
+  ) -> [UInt8] {
+    var bytes = bytes
+    for instruction in instructions { encode(instruction, &bytes) }
     return bytes
   }
 
