@@ -87,7 +87,7 @@ let package = Package(
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
     // Also runs the command itself, which lies beside the tests once it is built.
     .testTarget(
-      name: "CommandTests", dependencies: ["Console", "Spelling", "pagefuzz"],
+      name: "CommandTests", dependencies: ["Console", "Spelling", "Instruments", "pagefuzz"],
       swiftSettings: settings),
     .testTarget(
       name: "ProgramsTests", dependencies: ["Programs", "PageLifecycle"], swiftSettings: settings),
