@@ -18,11 +18,11 @@ package struct Generator: Sendable {
 
   package var options: Options
   /// Pages, files, processes, devices and CPUs this program uses: few make them meet more often.
-  private(set) var pages: Int
-  private(set) var files: Int
-  private var mms = Limits.mms
-  private var devices: Int
-  package internal(set) var cpus: Int
+  private(set) var pages = 1
+  private(set) var files = 1
+  private var mms = 1
+  private var devices = 0
+  package internal(set) var cpus = 1
   /// Positions of operations, each as often as it weighs, and those that need no handle.
   private var lots: [UInt8] = []
   private var handlelessLots: [UInt8] = []
@@ -34,18 +34,23 @@ package struct Generator: Sendable {
 
   package init(_ options: Options) {
     self.options = options
-    pages = max(1, Int(options.boot.filePages))
-    files = max(1, Int(options.boot.files))
-    devices = Int(options.boot.devices)
-    cpus = options.cpus
     let signatures = options.operations.compactMap(\.signature)
     parameters = signatures.map(\.parameters)
     yieldsHandle = signatures.map(\.yieldsHandle)
     usesHandle = parameters.map { $0.contains(.handle) }
     enabledBy = signatures.map(\.enabledBy)
     standardWeights = signatures.map(\.weight)
-    weigh { $0 }
+    useEverything()
     precondition(!handlelessLots.isEmpty, "some operation must work without a handle")
+  }
+
+  private mutating func useEverything() {
+    pages = max(1, options.boot.files > 0 ? Int(options.boot.filePages) : Limits.filePages)
+    files = max(1, Int(options.boot.files))
+    mms = Limits.mms
+    devices = Int(options.boot.devices)
+    cpus = options.cpus
+    weigh { $0 }
   }
 
   /// An operation of domains that the protocol or the boot is without is never drawn.
@@ -65,15 +70,16 @@ package struct Generator: Sendable {
   /// operations often finds what takes both.
   private static let shares = [0, 0, 1, 1, 1, 6]
 
-  /// Draws a subset of the operations, some of which come often, pages, files and CPUs: what a
-  /// swarm of programs differs in.
+  /// Draws for every other program a subset of the operations, some of which come often, pages,
+  /// files and CPUs: what a swarm of programs differs in.  The others use everything there is.
   package mutating func reswarm(_ random: inout Random) {
-    let filePages = options.boot.files > 0 ? Int(options.boot.filePages) : Limits.filePages
-    pages = 1 + random.below(max(1, filePages))
-    files = 1 + random.below(max(1, Int(options.boot.files)))
-    mms = 1 + random.below(Limits.mms)
-    devices = min(Int(options.boot.devices), 1 + random.below(max(1, Int(options.boot.devices))))
-    cpus = 1 + random.below(options.cpus)
+    useEverything()
+    guard random.oneIn(2) else { return }
+    pages = 1 + random.below(pages)
+    files = 1 + random.below(files)
+    mms = 1 + random.below(mms)
+    devices = min(devices, 1 + random.below(max(1, devices)))
+    cpus = 1 + random.below(cpus)
     weigh { $0 * Self.shares[random.below(Self.shares.count)] }
     if handlelessLots.isEmpty { weigh { $0 } }
   }

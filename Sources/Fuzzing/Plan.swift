@@ -56,7 +56,7 @@ enum Schedule: Sendable {
       case 1...2: .stalling
       case 3: .walk
       case 4: .selective
-      case 5...6: .pct
+      case 5: .pct
       default: .uniform
       }
     switch kind ?? mixed {
@@ -108,7 +108,7 @@ struct Plan: Sendable {
     let stop = origin.reach()
     (variant, boot, cpus) = (stop.variant, stop.boot, origin.cpus)
     (start, beginning) = (.after(stop), (origin.bytes, stop.instructions.count))
-    calls = 1 + random.below(origin.longestContinuation)
+    calls = 1 + random.below(min(longest, origin.longestContinuation))
   }
 
   /// The machine a program may boot.

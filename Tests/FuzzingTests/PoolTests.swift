@@ -19,9 +19,9 @@ struct PoolTests {
     return footprint
   }()
 
-  /// A place with few features, and one with many.
+  /// A place with few features, and one with many; neither is a window.
   private static func places() throws -> (rare: Int, common: Int) {
-    let known = (0..<Footprint.places).filter { footprint.features(at: $0) > 0 }
+    let known = (0..<Footprint.steps).filter { footprint.features(at: $0) > 0 }
       .sorted { footprint.features(at: $0) < footprint.features(at: $1) }
     let (rare, common) = (try #require(known.first), try #require(known.last))
     try #require(footprint.features(at: common) > 10 * footprint.features(at: rare))
