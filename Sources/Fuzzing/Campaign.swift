@@ -154,7 +154,11 @@ package struct Campaign: Sendable {
     }
     generator.options.boot = plan.boot
     generator.options.domains = plan.variant.base.design.domains
-    generator.reswarm(&planning)
+    if options.search.isEven {
+      generator.useEverything(evenly: true)
+    } else {
+      generator.reswarm(&planning)
+    }
     if let cpus = plan.cpus { generator.cpus = cpus }
     execution.execute(
       plan.start, calls: plan.calls, generator, plan.schedule, &calls, &schedule)

@@ -44,13 +44,15 @@ package struct Generator: Sendable {
     precondition(!handlelessLots.isEmpty, "some operation must work without a handle")
   }
 
-  private mutating func useEverything() {
+  /// Uses every operation, page, file and CPU there is, operations as often as they weigh, or one
+  /// as often as any other.
+  package mutating func useEverything(evenly: Bool = false) {
     pages = max(1, options.boot.files > 0 ? Int(options.boot.filePages) : Limits.filePages)
     files = max(1, Int(options.boot.files))
     mms = Limits.mms
     devices = Int(options.boot.devices)
     cpus = options.cpus
-    weigh { $0 }
+    weigh { evenly ? min(1, $0) : $0 }
   }
 
   /// An operation of domains that the protocol or the boot is without is never drawn.

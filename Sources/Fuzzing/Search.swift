@@ -2,8 +2,9 @@
 
 /// How a campaign searches: who schedules, and whether programs go on from earlier ones.
 ///
-/// Its name is `full`, `random` (every program from nothing), `races` (as that, and every program
-/// watches for data races), or that of a scheduler that all programs, each from nothing, use.
+/// Its name is `full`, `random` (every program from nothing), `even` (as that, and everything is
+/// drawn and interleaved evenly), `races` (as `random`, and every program watches for data races),
+/// or that of a scheduler that all programs, each from nothing, use.
 package struct Search: Equatable, Sendable {
   /// One scheduler for all programs; without it they share them.
   package let schedule: Campaign.ScheduleKind?
@@ -17,12 +18,15 @@ package struct Search: Equatable, Sendable {
   package static let full = Search("full", isBlind: false)
   /// Programs drawn at random, whose schedulers take turns.
   package static let random = Search("random")
-  /// Those, with every word watched for data races.  Who went on from a state would not know what
+  /// Typed programs and nothing else: no operation weighs more than another, none is left out, and
+  /// each interleaving is about as likely as any other.  What a search has to be better than.
+  package static let even = Search("even", .uniform)
+  /// Random ones, with every word watched for data races.  Who went on from a state would not know what
   /// ordered the accesses before it.
   package static let races = Search("races")
   /// What searches there are.
   package static let all =
-    [full, random, races] + Campaign.ScheduleKind.allCases.map { Search($0.rawValue, $0) }
+    [full, random, even, races] + Campaign.ScheduleKind.allCases.map { Search($0.rawValue, $0) }
 
   /// The search of a name; nil where there is none.
   package init?(named name: String) {
@@ -35,6 +39,9 @@ package struct Search: Equatable, Sendable {
   ) {
     (self.name, self.schedule, self.isBlind) = (name, schedule, isBlind)
   }
+
+  /// Nothing is drawn more often than anything else.
+  var isEven: Bool { name == Self.even.name }
 
   /// Its programs watch for data races.
   var watchesRaces: Bool { name == Self.races.name }

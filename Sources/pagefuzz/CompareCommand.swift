@@ -32,8 +32,8 @@ enum CompareCommand: Command {
     of specimens.  A run that is given up counts as longer than any other.  At the end stands the
     geometric mean of the ratios of those specimens that A needs more than 100000 steps for.
 
-    A search is full, random (each program from nothing), or the name of a scheduler (as that, and
-    no other schedules).  With --csv every run is kept when it is over, in the order of runs: whoever
+    A search is full, random (each program from nothing), even (as that, drawn and interleaved
+    evenly), or the name of a scheduler (as random, and no other schedules).  With --csv every run is kept when it is over, in the order of runs: whoever
     interrupts the command and gives it again goes on there, also to more seeds, specimens or steps.
     After a change of the search begin another file.  The number of workers changes no result.
 

@@ -70,6 +70,25 @@ struct GeneratorTests {
     }
   }
 
+  @Test("Drawn evenly, what weighs much comes less often, and all still comes")
+  func even() {
+    var options = Generator.Options()
+    options.boot = .full
+    func counts(evenly: Bool) -> [Procedure: Int] {
+      var generator = Generator(options)
+      generator.useEverything(evenly: evenly)
+      var random = Random(seed: 2)
+      var machine = Machine(Variant(Protocol.all[0]).rules, .full)
+      let drawn = (0..<4_000).map { _ in
+        generator.call(for: &machine, on: CPUID(0), &random).operation
+      }
+      return Dictionary(drawn.map { ($0, 1) }, uniquingKeysWith: +)
+    }
+    let (weighed, even) = (counts(evenly: false), counts(evenly: true))
+    #expect(Set(weighed.keys) == Set(even.keys))
+    #expect(2 * (even[.daxFault] ?? 0) < weighed[.daxFault] ?? 0)
+  }
+
   @Test("Operands are within the machine, and calls are typed")
   func ranges() {
     for drawn in Drawn.programs(Variant(Protocol.all[0]), count: 100) {
