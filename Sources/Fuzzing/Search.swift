@@ -21,8 +21,8 @@ package struct Search: Equatable, Sendable {
   /// Typed programs and nothing else: no operation weighs more than another, none is left out, and
   /// each interleaving is about as likely as any other.  What a search has to be better than.
   package static let even = Search("even", .uniform)
-  /// Random ones, with every word watched for data races.  Who went on from a state would not know what
-  /// ordered the accesses before it.
+  /// Random ones, with every word watched for data races.  Who went on from a state would not know
+  /// what ordered the accesses before it.
   package static let races = Search("races")
   /// What searches there are.
   package static let all =

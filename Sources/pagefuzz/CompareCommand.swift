@@ -33,10 +33,10 @@ enum CompareCommand: Command {
     geometric mean of the ratios of those specimens that A needs more than 100000 steps for.
 
     A search is full, random (each program from nothing), even (as that, drawn and interleaved
-    evenly), or the name of a scheduler (as random, and no other schedules). With --csv every
-    run is kept when it is over, in the order of runs: whoever interrupts the command and gives
-    it again goes on there, also to more seeds, specimens or steps. After a change of the search
-    begin another file. The number of workers changes no result.
+    evenly), or the name of a scheduler (as random, and no other schedules).  With --csv every run
+    is kept when it is over, in the order of runs: whoever interrupts the command and gives it again
+    goes on there, also to more seeds, specimens or steps.  After a change of the search begin
+    another file.  The number of workers changes no result.
 
     With --from nothing is run: the runs are those of a table, in which fuzzers of others stand
     beside ours.  The mean is then over all specimens, and steps a CPU-second follow.

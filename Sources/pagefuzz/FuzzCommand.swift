@@ -17,7 +17,7 @@ enum FuzzCommand: Command {
   static let seed = Option("seed", .number(), "where all randomness begins [1]")
   static let search = Option(
     "search", .text("NAME", offers: Search.all.map(\.name)),
-    "how to search: full, random, races, or a scheduler's name [full]")
+    "how to search: full, random, even, races, or a scheduler's name [full]")
   static let crashes = Option("crashes", .directory, "where findings are kept [crashes]")
   static let corpus = Option(
     "corpus", .directory, "where to keep the fewest programs that reach all it reached")
