@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
 import Foundation
-import Synchronization
 
 /// Independent pieces of work on several threads; their results come in order.
 enum Threads {
@@ -10,60 +9,90 @@ enum Threads {
   /// An engine is a large value on the stack.
   private static let stackBytes = 64 << 20
 
-  private struct State<Result: Sendable>: Sendable {
-    var next = 0
-    var results: [Int: Result] = [:]
-  }
-
   /// Does every piece, and hands each result over in the order of pieces, on the calling thread;
   /// where that says no, no further piece is begun.
   static func run<Result: Sendable>(
     _ pieces: Int, on threads: Int, _ work: @escaping @Sendable (Int) -> Result,
     deliver: (Int, Result) throws -> Bool
   ) rethrows {
-    let state = Shared(State<Result>())
-    let room = DispatchSemaphore(value: 0)
-    let done = DispatchSemaphore(value: 0)
-    let ended = DispatchSemaphore(value: 0)
-    for _ in 0..<ahead * threads { room.signal() }
+    let queue = Queue<Result>(pieces, within: ahead * threads, threads: threads)
     for _ in 0..<threads {
       let thread = Thread {
-        while true {
-          room.wait()
-          let piece = state.value.withLock { state -> Int? in
-            guard state.next < pieces else { return nil }
-            state.next += 1
-            return state.next - 1
-          }
-          guard let piece else { break }
-          let result = work(piece)
-          state.value.withLock { $0.results[piece] = result }
-          done.signal()
-        }
-        ended.signal()
+        while let piece = queue.take() { queue.put(work(piece), of: piece) }
+        queue.leave()
       }
       thread.stackSize = stackBytes
       thread.start()
     }
-    defer {
-      state.value.withLock { $0.next = pieces }
-      for _ in 0..<threads { room.signal() }
-      for _ in 0..<threads { ended.wait() }
-    }
+    defer { queue.end() }
     for piece in 0..<pieces {
-      var result: Result?
-      while result == nil {
-        result = state.value.withLock { $0.results.removeValue(forKey: piece) }
-        if result == nil { done.wait() }
-      }
-      guard let result, try deliver(piece, result) else { return }
-      room.signal()
+      guard try deliver(piece, queue.result(of: piece)) else { return }
     }
   }
 
-  /// What threads have in common.
-  private final class Shared<Value: Sendable>: Sendable {
-    let value: Mutex<Value>
-    init(_ value: Value) { self.value = Mutex(value) }
+  /// Pieces that nobody has begun, and results that nobody has taken yet.
+  ///
+  /// Its condition is one of pthread's: ThreadSanitizer knows what that orders, and does not look
+  /// into a `Mutex`.
+  private final class Queue<Result: Sendable>: @unchecked Sendable {
+    private let changed = NSCondition()
+    private let room: Int
+    private var pieces: Int
+    private var begun = 0
+    private var taken = 0
+    private var results: [Int: Result] = [:]
+    private var threads: Int
+
+    init(_ pieces: Int, within room: Int, threads: Int) {
+      (self.pieces, self.room, self.threads) = (pieces, room, threads)
+    }
+
+    /// The next piece, once it is not too far ahead; nil where there is none.
+    func take() -> Int? {
+      changed.withLock {
+        while begun < pieces && begun >= taken + room { changed.wait() }
+        guard begun < pieces else { return nil }
+        begun += 1
+        return begun - 1
+      }
+    }
+
+    func put(_ result: Result, of piece: Int) {
+      changed.withLock {
+        results[piece] = result
+        changed.broadcast()
+      }
+    }
+
+    /// Waits for the result of a piece; they are asked for in order.
+    func result(of piece: Int) -> Result {
+      changed.withLock {
+        while true {
+          if let result = results.removeValue(forKey: piece) {
+            taken = piece + 1
+            changed.broadcast()
+            return result
+          }
+          changed.wait()
+        }
+      }
+    }
+
+    /// A thread does no more.
+    func leave() {
+      changed.withLock {
+        threads -= 1
+        changed.broadcast()
+      }
+    }
+
+    /// No piece is begun any more; waits for the threads.
+    func end() {
+      changed.withLock {
+        pieces = 0
+        changed.broadcast()
+        while threads > 0 { changed.wait() }
+      }
+    }
   }
 }
