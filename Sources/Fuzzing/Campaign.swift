@@ -154,7 +154,7 @@ package struct Campaign: Sendable {
     }
     generator.options.boot = plan.boot
     generator.options.domains = plan.variant.base.design.domains
-    if options.search.isEven {
+    if plan.isEven {
       generator.useEverything(evenly: true)
     } else {
       generator.reswarm(&planning)

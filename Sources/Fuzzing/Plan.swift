@@ -84,6 +84,8 @@ struct Plan: Sendable {
   var beginning: (bytes: [UInt8], lines: Int)?
   /// CPUs its calls may use; nil where those are drawn.
   var cpus: Int?
+  /// Its calls are drawn evenly.
+  var isEven: Bool
 
   /// The plan of an execution, counted from 1; protocols take turns.
   init(
@@ -104,7 +106,10 @@ struct Plan: Sendable {
     }
     if search.watchesRaces { boot.races = 1 }
     start = .boot(variant.rules, boot)
-    guard search.goesOn(&random), var origin = pool.next(target, footprint, &random) else { return }
+    isEven = search.isEven(turn, &random)
+    if isEven { schedule = .uniform }
+    guard !isEven, search.goesOn(&random), var origin = pool.next(target, footprint, &random)
+    else { return }
     let stop = origin.reach()
     (variant, boot, cpus) = (stop.variant, stop.boot, origin.cpus)
     (start, beginning) = (.after(stop), (origin.bytes, stop.instructions.count))

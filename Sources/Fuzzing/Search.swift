@@ -40,8 +40,13 @@ package struct Search: Equatable, Sendable {
     (self.name, self.schedule, self.isBlind) = (name, schedule, isBlind)
   }
 
-  /// Nothing is drawn more often than anything else.
-  var isEven: Bool { name == Self.even.name }
+  /// Whether a program, of those of its protocol counted from 0, is even: from nothing, and nothing
+  /// is drawn more often than anything else.  Some of a campaign's first ones are, for no other
+  /// search shows shallow bugs as soon.
+  func isEven(_ turn: Int, _ random: inout Random) -> Bool {
+    guard !isBlind, turn < SearchLimits.firstPrograms else { return name == Self.even.name }
+    return random.oneIn(SearchLimits.programsPerEven)
+  }
 
   /// Its programs watch for data races.
   var watchesRaces: Bool { name == Self.races.name }

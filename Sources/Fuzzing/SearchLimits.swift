@@ -12,6 +12,9 @@ package enum SearchLimits {
   package static let firstCalls = 8
   /// Programs of one protocol after which the longest may have one call more.
   package static let programsPerLength = 8
+  /// Programs of one protocol that a campaign begins with, and of how many of those one is even.
+  package static let firstPrograms = 1000
+  package static let programsPerEven = 3
   /// Shards of an epoch: that many workers at most are busy at a time.
   package static let shards = 16
   /// Programs of a shard in the first epochs, and in late ones: what a shard learns, others know
@@ -71,7 +74,8 @@ package enum SearchLimits {
   package static let all: [(name: String, value: Int)] = [
     ("programCalls", programCalls), ("windowCalls", windowCalls),
     ("standardCalls", standardCalls), ("firstCalls", firstCalls),
-    ("programsPerLength", programsPerLength), ("shards", shards),
+    ("programsPerLength", programsPerLength), ("firstPrograms", firstPrograms),
+    ("programsPerEven", programsPerEven), ("shards", shards),
     ("firstShardPrograms", firstShardPrograms), ("lastShardPrograms", lastShardPrograms),
     ("epochsPerDoubling", epochsPerDoubling), ("checkpointLines", checkpointLines),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),

@@ -45,6 +45,19 @@ struct CampaignTests {
     #expect(first.contains { $0.identity.invariant == .I27 })
   }
 
+  @Test("A third of its first programs are even, none of the later ones, and all of a search")
+  func beginsEvenly() {
+    func count(_ search: Search, _ turns: Range<Int>) -> Int {
+      var random = Random(seed: 3)
+      return turns.count { search.isEven($0, &random) }
+    }
+    let first = SearchLimits.firstPrograms
+    #expect((280...390).contains(count(.full, 0..<1000)))
+    #expect(count(.full, first..<first + 1000) == 0)
+    #expect(count(.random, 0..<1000) == 0)
+    #expect(count(.even, 0..<1000) == 1000)
+  }
+
   @Test("Every finding is a file that replays to what it expects")
   func replays() throws {
     try #require(Driven.released.findings.count >= 5)
