@@ -154,10 +154,10 @@ package struct Campaign: Sendable {
     }
     generator.options.boot = plan.boot
     generator.options.domains = plan.variant.base.design.domains
-    if plan.isEven {
-      generator.useEverything(evenly: true)
-    } else {
-      generator.reswarm(&planning)
+    switch plan.draws {
+    case .evenly: generator.useEverything(evenly: true)
+    case .swarm: generator.reswarm(always: true, &planning)
+    case .either: generator.reswarm(&planning)
     }
     if let cpus = plan.cpus { generator.cpus = cpus }
     execution.execute(

@@ -72,11 +72,12 @@ package struct Generator: Sendable {
   /// operations often finds what takes both.
   private static let shares = [0, 0, 1, 1, 1, 6]
 
-  /// Draws for every other program a subset of the operations, some of which come often, pages,
-  /// files and CPUs: what a swarm of programs differs in.  The others use everything there is.
-  package mutating func reswarm(_ random: inout Random) {
+  /// Draws for every other program, or for each, a subset of the operations, some of which come
+  /// often, pages, files and CPUs: what a swarm of programs differs in.  The others use everything
+  /// there is.
+  package mutating func reswarm(always: Bool = false, _ random: inout Random) {
     useEverything()
-    guard random.oneIn(2) else { return }
+    guard random.oneIn(2) || always else { return }
     pages = 1 + random.below(pages)
     files = 1 + random.below(files)
     mms = 1 + random.below(mms)

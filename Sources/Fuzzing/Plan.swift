@@ -84,8 +84,18 @@ struct Plan: Sendable {
   var beginning: (bytes: [UInt8], lines: Int)?
   /// CPUs its calls may use; nil where those are drawn.
   var cpus: Int?
-  /// Its calls are drawn evenly.
-  var isEven: Bool
+  /// What its calls are drawn from.
+  var draws: Draws
+
+  /// What the calls of a program are drawn from.
+  enum Draws {
+    /// Everything there is, nothing more often than anything else.
+    case evenly
+    /// What a swarm has of it.
+    case swarm
+    /// That, or everything as it weighs.
+    case either
+  }
 
   /// The plan of an execution, counted from 1; protocols take turns.
   init(
@@ -106,9 +116,10 @@ struct Plan: Sendable {
     }
     if search.watchesRaces { boot.races = 1 }
     start = .boot(variant.rules, boot)
-    isEven = search.isEven(turn, &random)
-    if isEven { schedule = .uniform }
-    guard !isEven, search.goesOn(&random), var origin = pool.next(target, footprint, &random)
+    draws = search.draws(turn, &random)
+    if draws == .evenly { schedule = .uniform }
+    guard draws != .evenly, search.goesOn(&random),
+      var origin = pool.next(target, footprint, &random)
     else { return }
     let stop = origin.reach()
     (variant, boot, cpus) = (stop.variant, stop.boot, origin.cpus)

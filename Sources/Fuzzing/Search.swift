@@ -40,12 +40,12 @@ package struct Search: Equatable, Sendable {
     (self.name, self.schedule, self.isBlind) = (name, schedule, isBlind)
   }
 
-  /// Whether a program, of those of its protocol counted from 0, is even: from nothing, and nothing
-  /// is drawn more often than anything else.  Some of a campaign's first ones are, for no other
-  /// search shows shallow bugs as soon.
-  func isEven(_ turn: Int, _ random: inout Random) -> Bool {
-    guard !isBlind, turn < SearchLimits.firstPrograms else { return name == Self.even.name }
-    return random.oneIn(SearchLimits.programsPerEven)
+  /// What a program draws from, of those of its protocol counted from 0.  Of a campaign's first ones
+  /// some are even, for nothing else shows shallow bugs as soon, and the others are a swarm.
+  func draws(_ turn: Int, _ random: inout Random) -> Plan.Draws {
+    if name == Self.even.name { return .evenly }
+    guard !isBlind, turn < SearchLimits.firstPrograms else { return .either }
+    return random.oneIn(SearchLimits.programsPerEven) ? .evenly : .swarm
   }
 
   /// Its programs watch for data races.

@@ -45,17 +45,19 @@ struct CampaignTests {
     #expect(first.contains { $0.identity.invariant == .I27 })
   }
 
-  @Test("A third of its first programs are even, none of the later ones, and all of a search")
-  func beginsEvenly() {
-    func count(_ search: Search, _ turns: Range<Int>) -> Int {
+  @Test("A third of its first programs are even, and the others a swarm; later ones are either")
+  func beginning() {
+    func counts(_ search: Search, from first: Int) -> [Plan.Draws: Int] {
       var random = Random(seed: 3)
-      return turns.count { search.isEven($0, &random) }
+      return (first..<first + 1000).reduce(into: [:]) {
+        $0[search.draws($1, &random), default: 0] += 1
+      }
     }
-    let first = SearchLimits.firstPrograms
-    #expect((280...390).contains(count(.full, 0..<1000)))
-    #expect(count(.full, first..<first + 1000) == 0)
-    #expect(count(.random, 0..<1000) == 0)
-    #expect(count(.even, 0..<1000) == 1000)
+    let first = counts(.full, from: 0)
+    #expect((280...390).contains(first[.evenly] ?? 0) && first[.either] == nil)
+    #expect(counts(.full, from: SearchLimits.firstPrograms) == [.either: 1000])
+    #expect(counts(.random, from: 0) == [.either: 1000])
+    #expect(counts(.even, from: 5000) == [.evenly: 1000])
   }
 
   @Test("Every finding is a file that replays to what it expects")
