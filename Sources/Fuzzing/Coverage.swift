@@ -46,7 +46,7 @@ package struct Coverage: Sendable {
   static func features(of program: Program) -> [UInt32] {
     var footprint = Footprint()
     var run = Run(program.machine())
-    for instruction in program.instructions where !run.isStopped {
+    for instruction in program.instructions where !run.machine.verdict.isStopped {
       run.execute(instruction, noting: &footprint)
     }
     return footprint.news.sorted()

@@ -106,7 +106,7 @@ package struct Run: Sendable {
     }
   }
 
-  package var isStopped: Bool { machine.verdict.isStopped }
+  private var isStopped: Bool { machine.verdict.isStopped }
 
   /// Executes one line whole.
   package mutating func execute(_ instruction: Instruction, tag: Int) {

@@ -65,8 +65,12 @@ private struct CauseSearch {
     var lines: [Identity: Int] = [:]
     /// The violation that stopped the run.
     var stop: Identity?
+    /// Violations until now.
+    private var violations = 0
 
     mutating func add(_ verdict: Verdict, _ line: Int) {
+      guard verdict.count > violations else { return }
+      violations = verdict.count
       for violation in verdict.all {
         let signature = Identity(of: violation, cause: .unknown)
         if lines[signature] == nil { lines[signature] = line }
@@ -78,15 +82,15 @@ private struct CauseSearch {
   let violation: Violation
   let program: Program
   let own: Identity
-  let original: Trial
+  /// What the program shows as it is: asked only where a repair does not make it clean.
+  private lazy var original = trial(program)
   /// Programs executed.
-  private(set) var executions = 1
+  private(set) var executions = 0
 
   init(_ violation: Violation, _ program: Program) {
     self.violation = violation
     self.program = program
     own = Identity(of: violation, cause: .unknown)
-    original = Self.trial(of: program)
   }
 
   mutating func cause() -> Cause {
@@ -137,8 +141,7 @@ private struct CauseSearch {
   private mutating func isEnough(_ rule: Rule) -> Bool {
     var broken = program
     broken.variant = Variant(program.variant.base, broken: RuleSet([rule]), isRepaired: true)
-    executions += 1
-    return Self.trial(of: broken).lines[own] != nil
+    return trial(broken).lines[own] != nil
   }
 
   private mutating func best(of sets: [[Rule]]) -> [Rule]? {
@@ -162,8 +165,7 @@ private struct CauseSearch {
   private mutating func effect(ofRepairing rules: [Rule]) -> Effect {
     var repaired = program
     repaired.variant = program.variant.obeying(RuleSet(rules))
-    let trial = Self.trial(of: repaired)
-    executions += 1
+    let trial = trial(repaired)
     guard !trial.lines.isEmpty else { return .clean }
     let line = trial.lines[own]
     if let line, line <= shown { return .none }
@@ -172,21 +174,26 @@ private struct CauseSearch {
   }
 
   /// The first line that shows the violation.
-  private var shown: Int { original.lines[own] ?? 0 }
+  private var shown: Int { mutating get { original.lines[own] ?? 0 } }
 
   /// Another violation stops the run before it could show this one.
-  private func stopsTooEarly(_ trial: Trial) -> Bool {
+  private mutating func stopsTooEarly(_ trial: Trial) -> Bool {
     guard let stop = trial.stop, stop != own, original.lines[stop] == nil else { return false }
     return trial.lines[stop] ?? 0 <= shown
+  }
+
+  private mutating func trial(_ program: Program) -> Trial {
+    executions += 1
+    return Self.trial(of: program)
   }
 
   fileprivate static func trial(of program: Program) -> Trial {
     var run = Run(program.machine())
     var trial = Trial()
     let instructions = program.instructions
-    for (line, instruction) in instructions.enumerated() where !run.isStopped {
+    for (line, instruction) in instructions.enumerated() where !run.machine.verdict.isStopped {
       run.execute(instruction, tag: -1)
-      if run.machine.verdict.count > 0 { trial.add(run.machine.verdict, line) }
+      trial.add(run.machine.verdict, line)
     }
     run.finish()
     trial.add(run.machine.verdict, instructions.count)

@@ -120,7 +120,7 @@ package struct Execution {
 
   private mutating func runLines(_ observer: Observer?) {
     for (index, line) in program.lines.enumerated() {
-      if run.isStopped {
+      if run.machine.verdict.isStopped {
         guard line.statement != .remark else { continue }
         return note(index, "not reached: a violation stopped the run")
       }
@@ -185,7 +185,7 @@ package struct Execution {
   private mutating func noteStop(
     of instruction: Instruction, _ index: Int, _ wasActive: Bool
   ) {
-    guard !run.isStopped else { return }
+    guard !run.machine.verdict.isStopped else { return }
     let state = run.machine.cpus[instruction.cpu]
     if instruction.call == nil && !wasActive { return note(index, "nothing to resume") }
     if instruction.call != nil && wasActive {
@@ -211,7 +211,7 @@ package struct Execution {
       else { continue }
       guard let found = results[index] else {
         // A call that the violation stopped, or never started, has not returned anything else.
-        if !run.isStopped { fail(index, "= \(stated)", "never returned") }
+        if !run.machine.verdict.isStopped { fail(index, "= \(stated)", "never returned") }
         continue
       }
       fail(index, "= \(stated)", "= \(found)")

@@ -111,7 +111,7 @@ struct Story {
       }
       items.append(.event(events.count))
       events.append(event)
-      if !run.isStopped { run.execute(instruction, tag: -1) }
+      if !run.machine.verdict.isStopped { run.execute(instruction, tag: -1) }
     }
   }
 
@@ -121,9 +121,9 @@ struct Story {
     // A real kernel does not stop where an invariant is broken.
     run.machine.keepsGoing = true
     return instructions.enumerated().map { index, instruction in
-      guard !run.isStopped else { return .unknown }
+      guard !run.machine.verdict.isStopped else { return .unknown }
       run.execute(instruction, tag: index)
-      guard !run.isStopped else { return .unknown }
+      guard !run.machine.verdict.isStopped else { return .unknown }
       if run.results[index] != Run.unfinished {
         return .returned(Outcome(rawValue: run.results[index]))
       }

@@ -170,10 +170,10 @@ extension Mutator {
   func run(_ program: Program, before line: Int) -> Run? {
     var run = Run(program.machine())
     for instruction in program.instructions.prefix(line) {
-      guard !run.isStopped else { return nil }
+      guard !run.machine.verdict.isStopped else { return nil }
       run.execute(instruction, tag: -1)
     }
-    return run.isStopped ? nil : run
+    return run.machine.verdict.isStopped ? nil : run
   }
 
   /// A line that starts a call.
