@@ -3,7 +3,7 @@
 /// The specification, continued: page tables, pins in list words, and the page allocator.
 extension Machine {
   /// Entries that a table's owner counts as references of it.
-  func countedAsReferences(_ pfn: PFN) -> Int32 {
+  mutating func countedAsReferences(_ pfn: PFN) -> Int32 {
     guard iommu.tables.contains(pfn), !obeys(.countsEntriesApart) else { return 0 }
     return iommu.slot(of: pfn).map { Int32(ledger.tables.counted[$0]) } ?? 0
   }
@@ -48,7 +48,7 @@ extension Machine {
   }
 
   /// Of what a step did with the page allocator.
-  func violation(byAllocator event: Event) -> (Invariant, Subject, Blame?)? {
+  mutating func violation(byAllocator event: Event) -> (Invariant, Subject, Blame?)? {
     switch event {
     case .returned(let pfn):
       let isOwned = ledger.blocks.contains(pfn) || ledger[pfn].isHeld

@@ -112,7 +112,7 @@ extension Machine {
   }
 
   /// Who holds a page besides the migration of the running CPU.
-  private func foreignHolder(of pfn: PFN) -> Holder? {
+  private mutating func foreignHolder(of pfn: PFN) -> Holder? {
     let held = ledger[pfn]
     let own: Int32 = pfn == migration.faultPage ? 1 : 0
     if held[.faultPage] > own { return .faultPage }
