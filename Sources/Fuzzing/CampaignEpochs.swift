@@ -150,9 +150,10 @@ extension Campaign {
   /// Takes in the results of all shards of an epoch, in their order, and returns the programs that
   /// show what nobody knew; each expects what it shows.
   ///
-  /// What two shards found, the first of them has found.  Results that do not belong to this
-  /// campaign change nothing and are an error.
-  package mutating func merge(_ results: [ShardResult]) throws(Unpackable) -> [NewBug] {
+  /// What two shards found, the first of them has found.  Of the novelties those stay in the
+  /// results that were one still: it takes no others to merge them again.  Results that do not
+  /// belong to this campaign change nothing and are an error.
+  package mutating func merge(_ results: inout [ShardResult]) throws(Unpackable) -> [NewBug] {
     let bugs = try results.map { result throws(Unpackable) in
       try result.found.map { found throws(Unpackable) in try Bug(found.program) }
     }
@@ -161,8 +162,9 @@ extension Campaign {
       if let place = pool.note(draw) { execution.coverage.footprint.forgetWindows(at: place) }
     }
     var news: [NewBug] = []
-    for (result, bugs) in zip(results, bugs) {
-      for novelty in result.novelties { take(novelty) }
+    for (position, bugs) in bugs.enumerated() {
+      results[position].novelties.removeAll { !take($0) }
+      let result = results[position]
       execution.coverage.take(result.rises)
       for (position, programs) in result.seen { sightings[position].programs += programs }
       for (found, bug) in zip(result.found, bugs) {
@@ -212,21 +214,23 @@ extension Campaign {
     guard isOurs else { throw Unpackable() }
   }
 
-  private mutating func take(_ novelty: ShardResult.Novelty) {
-    guard execution.coverage.footprint.take(novelty.features) else { return }
+  /// False where others have reached all of it before.
+  private mutating func take(_ novelty: ShardResult.Novelty) -> Bool {
+    guard execution.coverage.footprint.take(novelty.features) else { return false }
     let number = executions + novelty.execution
     discoveries += 1
     lastDiscovery = number
     if options.keepsCorpus, kept.count < SearchLimits.corpusCandidates {
       kept.append(novelty.whole)
     }
-    guard !novelty.checkpoint.isEmpty else { return }
+    guard !novelty.checkpoint.isEmpty else { return true }
     var random = Random.stream(seed: options.seed, .merges, UInt64(number))
     pool.add(
       Checkpoint(
         target: novelty.target, of: targets[novelty.target].base, cpus: novelty.cpus,
         origin: novelty.origin, bytes: novelty.checkpoint, stop: pool.machine(of: number)),
       &random)
+    return true
   }
 
   /// Counts a bug; returns it where it is new.
@@ -315,8 +319,10 @@ extension Finding {
 extension Campaign {
   /// Runs and merges an epoch here, and returns what it shows that nobody knew.
   package mutating func advance(within limit: Int = .max) -> [Finding] {
-    let results = shards(within: limit).map { run($0) }
-    guard let bugs = try? merge(results) else { preconditionFailure("results of another campaign") }
+    var results = shards(within: limit).map { run($0) }
+    guard let bugs = try? merge(&results) else {
+      preconditionFailure("results of another campaign")
+    }
     return bugs.compactMap { Finding($0, seed: options.seed) }
   }
 

@@ -112,7 +112,7 @@ extension Pattern {
 package struct EpochRecord: Equatable, Sendable {
   /// Counted from 0.
   package var epoch: Int
-  /// In the order of the shards.
+  /// In the order of the shards, as ``Campaign/merge(_:)`` leaves them.
   package var results: [ShardResult]
   /// In the order of the findings.
   package var resolutions: [Resolution]
@@ -158,7 +158,8 @@ extension Campaign {
   /// Merges an epoch as it was merged before; one that does not come next is an error.
   package mutating func replay(_ record: EpochRecord) throws(Unpackable) {
     guard record.epoch == epoch else { throw Unpackable() }
-    _ = try merge(record.results)
+    var results = record.results
+    _ = try merge(&results)
     for resolution in record.resolutions {
       guard sightings.indices.contains(resolution.sighting) else { throw Unpackable() }
       settle(resolution)

@@ -64,10 +64,10 @@ enum CampaignBench {
     var run = Run(Machine(options.variants[0].rules))
     while campaign.executions < programs {
       var executed: [Program] = []
-      let results = campaign.shards(within: programs).map { shard in
+      var results = campaign.shards(within: programs).map { shard in
         campaign.run(shard, executed: { executed.append($0) })
       }
-      guard (try? campaign.merge(results)) != nil else { preconditionFailure("another campaign") }
+      guard (try? campaign.merge(&results)) != nil else { preconditionFailure("another campaign") }
       let lines = executed.map(\.instructions)
       let rules = executed.map(\.variant.rules)
       let start = ThreadClock.seconds

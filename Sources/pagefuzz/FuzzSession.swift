@@ -107,9 +107,9 @@ final class FuzzSession {
 
   /// Runs and merges an epoch; false where somebody interrupted it.
   private func runEpoch(within limit: Int) throws -> Bool {
-    guard let results = try runShards(campaign.shards(within: limit)) else { return false }
+    guard var results = try runShards(campaign.shards(within: limit)) else { return false }
     let bugs: [Campaign.NewBug]
-    do { bugs = try campaign.merge(results) } catch {
+    do { bugs = try campaign.merge(&results) } catch {
       throw CommandFailure(.engineTrap, "fuzz: a worker's result does not fit; please report this")
     }
     isBetween = true

@@ -24,9 +24,12 @@ private struct Epochs {
   }()
 
   mutating func advance() {
-    let results = campaign.shards(within: .max).map { campaign.run($0) }
+    var results = campaign.shards(within: .max).map { campaign.run($0) }
+    let reached = results.reduce(0) { $0 + $1.novelties.count }
     let epoch = campaign.epoch
-    let bugs = (try? campaign.merge(results)) ?? []
+    let bugs = (try? campaign.merge(&results)) ?? []
+    let kept = results.reduce(0) { $0 + $1.novelties.count }
+    #expect(0 < kept && kept < reached, "what shards reached in common is recorded once")
     let findings = bugs.compactMap { Finding($0, seed: campaign.options.seed) }
     #expect(findings.count == bugs.count, "every finding is reproduced")
     let resolutions = findings.map { Resolution($0.minimized()) }
@@ -46,7 +49,8 @@ struct EpochTests {
     // One shard an epoch: what another one reached as well is never kept twice.
     while campaign.executions < 500 {
       let shard = try #require(campaign.shards(within: .max).first)
-      _ = try campaign.merge([campaign.run(shard)])
+      var results = [campaign.run(shard)]
+      _ = try campaign.merge(&results)
     }
     let places = (Footprint.steps..<Footprint.places).map { place in
       (
