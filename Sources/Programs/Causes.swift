@@ -15,12 +15,14 @@ package import PageLifecycle
 /// 4. hides it behind a new violation, which one more repair undoes as in 1 or 2, and that repair
 ///    alone leaves this signature where it is.
 ///
-/// A smaller set goes before a larger one, then the number above decides, then the order of
-/// ``Rule``.  But repairing a rule changes what a CPU does in a line, and may hide a race that has
-/// nothing to do with it.  So single rules go first that are known to break this invariant
-/// (``RuleInfo/breaks``), and 3 is asked of no others.  Any other single rule goes behind a pair
-/// of such rules, unless the program shows the signature with that rule broken alone.  Where no
-/// set does, the cause is the last pair of conflicting steps.
+/// A smaller set goes before a larger one.  But repairing a rule changes what a CPU does in a line,
+/// and may hide what has nothing to do with it: a race, or all that its CPU would have done after a
+/// call that now sleeps.  So of sets of one size those go first whose repair has no call sleep but
+/// the violating one, other than slept before; then the number above decides, then the order of
+/// ``Rule``.  Single rules go first that are known to break this invariant (``RuleInfo/breaks``), and
+/// 3 is asked of no others.  Any other single rule goes behind a pair of such rules, unless the
+/// program shows the signature with that rule broken alone.  Where no set does, the cause is the
+/// last pair of conflicting steps.
 package func identity(of violation: Violation, in program: Program) -> Identity {
   var executions = 0
   return identity(of: violation, in: program, counting: &executions)
@@ -65,8 +67,20 @@ private struct CauseSearch {
     var lines: [Identity: Int] = [:]
     /// The violation that stopped the run.
     var stop: Identity?
+    /// Calls that waited when a line of theirs was over, each by the line that began it.
+    var waits: [(call: Int, line: Int)] = []
+    /// The call under way on each CPU, by the line that began it.
+    private(set) var calls = PerCPU<Int>(repeating: -1)
     /// Violations until now.
     private var violations = 0
+
+    /// A line is over.  A run is passed in place, for it is large.
+    mutating func note(_ run: inout Run, after line: Int, _ instruction: Instruction) {
+      let cpu = instruction.cpu
+      if instruction.call != nil, !run.didQueue { calls[cpu] = line }
+      if run.machine.cpus[cpu].wait.kind != .none { waits.append((calls[cpu], line)) }
+      add(run.machine.verdict, line)
+    }
 
     mutating func add(_ verdict: Verdict, _ line: Int) {
       guard verdict.count > violations else { return }
@@ -112,19 +126,17 @@ private struct CauseSearch {
   private mutating func single(
     of candidates: [Rule], among rules: [Rule], orLater: Bool
   ) -> Rule? {
-    var second: Rule?
-    var third: Rule?
+    var found: [(effect: Effect, rule: Rule)] = []
     var hiding: [Rule] = []
     for rule in candidates {
       switch effect(ofRepairing: [rule]) {
       case .clean: return rule
-      case .gone: second = second ?? rule
-      case .later: third = third ?? rule
       case .hidden: hiding.append(rule)
       case .none: continue
+      case let effect: if !effect.isLater || orLater { found.append((effect, rule)) }
       }
     }
-    if let rule = second ?? (orLater ? third : nil) { return rule }
+    if let best = found.min(by: { $0.effect < $1.effect }) { return best.rule }
     return hiding.first { rule in
       rules.contains { other in
         guard other != rule, effect(ofRepairing: [rule, other]).isGone else { return false }
@@ -145,36 +157,52 @@ private struct CauseSearch {
   }
 
   private mutating func best(of sets: [[Rule]]) -> [Rule]? {
-    var second: [Rule]?
+    var found: [(effect: Effect, rules: [Rule])] = []
     for set in sets {
-      switch effect(ofRepairing: set) {
-      case .clean: return set
-      case .gone: second = second ?? set
-      default: continue
-      }
+      let effect = effect(ofRepairing: set)
+      if effect == .clean { return set }
+      if effect.isGone { found.append((effect, set)) }
     }
-    return second
+    return found.min { $0.effect < $1.effect }?.rules
   }
 
-  /// What repairing some rules does to the violation.
-  private enum Effect {
-    case clean, gone, later, hidden, none
-    var isGone: Bool { self == .clean || self == .gone }
+  /// What repairing some rules does to the violation, the best first.
+  private enum Effect: Int, Comparable {
+    case clean, gone, later
+    /// The same, but a call before the violating one waits that did not.
+    case cleanWaiting, goneWaiting, laterWaiting
+    case hidden, none
+
+    var isGone: Bool { [.clean, .gone, .cleanWaiting, .goneWaiting].contains(self) }
+    var isLater: Bool { self == .later || self == .laterWaiting }
+
+    static func < (left: Effect, right: Effect) -> Bool { left.rawValue < right.rawValue }
   }
 
   private mutating func effect(ofRepairing rules: [Rule]) -> Effect {
     var repaired = program
     repaired.variant = program.variant.obeying(RuleSet(rules))
     let trial = trial(repaired)
-    guard !trial.lines.isEmpty else { return .clean }
+    guard !trial.lines.isEmpty else { return waits(trial) ? .cleanWaiting : .clean }
     let line = trial.lines[own]
     if let line, line <= shown { return .none }
     if stopsTooEarly(trial) { return .hidden }
-    return line == nil ? .gone : .later
+    if line == nil { return waits(trial) ? .goneWaiting : .gone }
+    return waits(trial) ? .laterWaiting : .later
   }
 
   /// The first line that shows the violation.
   private var shown: Int { mutating get { original.lines[own] ?? 0 } }
+
+  /// A call waits before the violating line that did not, and is not the violating one.
+  private mutating func waits(_ trial: Trial) -> Bool {
+    guard !trial.waits.isEmpty else { return false }
+    let violating = violation.cpu == Run.janitor ? -1 : original.calls[violation.cpu]
+    let (before, line) = (original.waits, shown)
+    return trial.waits.contains { wait in
+      wait.line < line && wait.call != violating && !before.contains { $0.call == wait.call }
+    }
+  }
 
   /// Another violation stops the run before it could show this one.
   private mutating func stopsTooEarly(_ trial: Trial) -> Bool {
@@ -193,7 +221,7 @@ private struct CauseSearch {
     let instructions = program.instructions
     for (line, instruction) in instructions.enumerated() where !run.machine.verdict.isStopped {
       run.execute(instruction, tag: -1)
-      trial.add(run.machine.verdict, line)
+      trial.note(&run, after: line, instruction)
     }
     run.finish()
     trial.add(run.machine.verdict, instructions.count)

@@ -70,6 +70,18 @@ struct CauseTests {
 
     """
 
+  /// A device goes while somebody holds its page, on a CPU that punched a hole before.
+  static let deviceDAX = """
+    boot files=1 filePages=2 devicePages=1 devices=3
+    cpu0  h1 = gup(mm0, file0:0, write)
+    cpu0  munmap(mm0, file0:0)
+    cpu0  punch_hole(file0:1)
+    cpu0  mmap_device_dax(mm0, m0)
+    cpu0  h2 = gup(mm0, m0:0)
+    cpu1  memunmap_pages(dax0)
+
+    """
+
   @Test(
     "Repairing another rule may hide a race; to blame is one that is known to break the invariant",
     arguments: [
@@ -94,6 +106,11 @@ struct CauseTests {
       (
         unbound, "v5.17", "I27 fsdax foreign-pin cause=scansUnmappedFiles+waitsAtEviction",
         .drainsBeforeUnbind
+      ),
+      // Where the punch waits for the file's page, its CPU never gets one of the device.
+      (
+        deviceDAX, "v6.1", "I18 generic foreign-get cause=waitsForDeviceDAXUsers",
+        .scansUnmappedFiles
       ),
     ])
   func suspects(_ lines: String, _ variant: String, _ identity: String, _ other: Rule) throws {
