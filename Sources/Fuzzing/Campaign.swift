@@ -191,6 +191,21 @@ extension Campaign {
   }
 }
 
+extension Finding {
+  /// The smallest program found that shows one bug: this one, or, where it takes several broken rules
+  /// each of which would do, the first of these.
+  ///
+  /// A long program hides that: with a rule repaired a call sleeps, and with it what follows.
+  package func minimizedAlone() -> Finding {
+    let whole = minimized()
+    guard let first = Campaign.bugs(behind: whole.violation, in: whole.program).first,
+      first.identity != whole.identity
+    else { return whole }
+    let alone = first.minimized()
+    return reduced(to: alone.statement, isMinimized: alone.isMinimized) ?? whole
+  }
+}
+
 extension Program {
   /// Every violation a run of it shows.
   var violations: [Violation] {

@@ -328,7 +328,7 @@ extension Campaign {
 
   /// The smallest program found that shows the same bug; nil where that turns out to be known.
   package mutating func minimize(_ finding: Finding) -> Finding? {
-    let minimized = finding.minimized()
+    let minimized = finding.minimizedAlone()
     return settle(Resolution(minimized)) ? minimized : nil
   }
 }

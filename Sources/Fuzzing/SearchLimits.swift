@@ -20,7 +20,7 @@ package enum SearchLimits {
   /// Programs of a shard in the first epochs, and in late ones: what a shard learns, others know
   /// an epoch later.
   package static let firstShardPrograms = 16
-  package static let lastShardPrograms = 512
+  package static let lastShardPrograms = 1024
   /// Epochs after which a shard has twice as many programs.
   package static let epochsPerDoubling = 8
   /// Programs one reduction may run before it keeps what it has.

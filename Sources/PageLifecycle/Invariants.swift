@@ -19,7 +19,7 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
   case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
   case I61 = 61
   case I62 = 62, I63 = 63, I64 = 64
-  case I65 = 65, I66 = 66
+  case I65 = 65, I66 = 66, I67 = 67
 
   /// The sentence that must hold, and where it comes from.
   package var words: (statement: String, source: String) {
@@ -234,6 +234,8 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
           + "behind the other.",
         "`tools/memory-model`, KCSAN; looked at with `boot races=1` only"
       )
+    case .I67:
+      ("A zap takes no private page of a device beside its range.", "`__split_huge_pmd()`")
     }
   }
 }

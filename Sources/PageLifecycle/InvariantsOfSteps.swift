@@ -103,6 +103,7 @@ extension Machine {
       let hasLeft = destination.isNone || (ledger[source][.map] == 0 && pages[source].mapcount == 0)
       return hasLeft ? nil : (.I48, .page(source), Blame(.foreign, .map))
     case .privatePageMapped(let pfn): return (.I50, .page(pfn), nil)
+    case .zappedBeside(let pfn): return (.I67, .page(pfn), nil)
     case .collected(let pfn, let pagemap, let flags):
       return isSelectable(pfn, pagemap, flags) ? nil : (.I52, .page(pfn), nil)
     case .restored(let pte, let before):

@@ -77,6 +77,7 @@ package enum Event: Equatable, Sendable {
   case usedWithoutReference(PFN)
   case unchargedOnLRU(PFN)
   case privatePageMapped(PFN)
+  case zappedBeside(PFN)
   case collected(PFN, PagemapID, CallFlags)
   case acceptedForMigration(PFN)
   case migrated(PFN)

@@ -32,7 +32,7 @@ extension Rule {
     case .splitsPMDBeforeZap:
       (
         "M-PMDPART", "the rest of a PMD entry stays mapped when a part of it is zapped",
-        [.I54], "__split_huge_pmd()"
+        [.I67], "__split_huge_pmd()"
       )
     case .freezesBeforeSplit:
       (

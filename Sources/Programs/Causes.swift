@@ -15,14 +15,13 @@ package import PageLifecycle
 /// 4. hides it behind a new violation, which one more repair undoes as in 1 or 2, and that repair
 ///    alone leaves this signature where it is.
 ///
-/// A smaller set goes before a larger one.  But repairing a rule changes what a CPU does in a line,
-/// and may hide what has nothing to do with it: a race, or all that its CPU would have done after a
-/// call that now sleeps.  So of sets of one size those go first whose repair has no call sleep but
-/// the violating one, other than slept before; then the number above decides, then the order of
-/// ``Rule``.  Single rules go first that are known to break this invariant (``RuleInfo/breaks``), and
-/// 3 is asked of no others.  Any other single rule goes behind a pair of such rules, unless the
-/// program shows the signature with that rule broken alone.  Where no set does, the cause is the
-/// last pair of conflicting steps.
+/// A smaller set goes before a larger one, then the number above decides, then which repair lets
+/// the program run as before for longer, in lines, then the order of ``Rule``.  But repairing a rule changes what a CPU does in a line, and may hide what has nothing
+/// to do with it.  A call that now waits would keep its CPU from all that follows: the same has to
+/// come of it when another CPU does that instead.  A race may go away: single rules go first that
+/// are known to break this invariant (``RuleInfo/breaks``), and 3 is asked of no others.  Any other
+/// single rule goes behind a pair of such rules, unless the program shows the signature with that
+/// rule broken alone.  Where no set does, the cause is the last pair of conflicting steps.
 package func identity(of violation: Violation, in program: Program) -> Identity {
   var executions = 0
   return identity(of: violation, in: program, counting: &executions)
@@ -67,20 +66,12 @@ private struct CauseSearch {
     var lines: [Identity: Int] = [:]
     /// The violation that stopped the run.
     var stop: Identity?
-    /// Calls that waited when a line of theirs was over, each by the line that began it.
-    var waits: [(call: Int, line: Int)] = []
-    /// The call under way on each CPU, by the line that began it.
-    private(set) var calls = PerCPU<Int>(repeating: -1)
+    /// Lines whose call found its CPU waiting.
+    var queued: Set<Int> = []
+    /// Steps executed when each line was over.
+    var steps: [Int] = []
     /// Violations until now.
     private var violations = 0
-
-    /// A line is over.  A run is passed in place, for it is large.
-    mutating func note(_ run: inout Run, after line: Int, _ instruction: Instruction) {
-      let cpu = instruction.cpu
-      if instruction.call != nil, !run.didQueue { calls[cpu] = line }
-      if run.machine.cpus[cpu].wait.kind != .none { waits.append((calls[cpu], line)) }
-      add(run.machine.verdict, line)
-    }
 
     mutating func add(_ verdict: Verdict, _ line: Int) {
       guard verdict.count > violations else { return }
@@ -96,8 +87,11 @@ private struct CauseSearch {
   let violation: Violation
   let program: Program
   let own: Identity
-  /// What the program shows as it is: asked only where a repair does not make it clean.
-  private lazy var original = trial(program)
+  /// What the program shows as it is: asked only where a repair does not make it clean, or has a
+  /// call wait.
+  private lazy var original = trial()
+  /// Of the last trial, what it executed until each line was over.
+  private var steps: [Int] = []
   /// Programs executed.
   private(set) var executions = 0
 
@@ -126,17 +120,24 @@ private struct CauseSearch {
   private mutating func single(
     of candidates: [Rule], among rules: [Rule], orLater: Bool
   ) -> Rule? {
-    var found: [(effect: Effect, rule: Rule)] = []
+    var clean: (rule: Rule, lines: Int)?
+    var second: Rule?
+    var third: Rule?
     var hiding: [Rule] = []
     for rule in candidates {
       switch effect(ofRepairing: [rule]) {
-      case .clean: return rule
+      case .clean:
+        let lines = unchangedLines
+        if lines >= shown { return rule }
+        if lines > clean?.lines ?? -1 { clean = (rule, lines) }
+      case .gone: second = second ?? rule
+      case .later: third = third ?? rule
       case .hidden: hiding.append(rule)
       case .none: continue
-      case let effect: if !effect.isLater || orLater { found.append((effect, rule)) }
       }
     }
-    if let best = found.min(by: { $0.effect < $1.effect }) { return best.rule }
+    if let clean { return clean.rule }
+    if let rule = second ?? (orLater ? third : nil) { return rule }
     return hiding.first { rule in
       rules.contains { other in
         guard other != rule, effect(ofRepairing: [rule, other]).isGone else { return false }
@@ -145,64 +146,60 @@ private struct CauseSearch {
     }
   }
 
+  /// Lines until the last trial executed something else than the program as it is.
+  private var unchangedLines: Int {
+    mutating get { zip(steps, original.steps).prefix { $0 == $1 }.count }
+  }
+
   private func pairs(of rules: [Rule]) -> [[Rule]] {
     rules.indices.flatMap { first in rules[(first + 1)...].map { [rules[first], $0] } }
   }
 
   /// Whether a rule that is broken alone shows the signature.
   private mutating func isEnough(_ rule: Rule) -> Bool {
-    var broken = program
-    broken.variant = Variant(program.variant.base, broken: RuleSet([rule]), isRepaired: true)
-    return trial(broken).lines[own] != nil
+    let broken = Variant(program.variant.base, broken: RuleSet([rule]), isRepaired: true)
+    return trial(under: broken, moving: true).lines[own] != nil
   }
 
   private mutating func best(of sets: [[Rule]]) -> [Rule]? {
-    var found: [(effect: Effect, rules: [Rule])] = []
+    var second: [Rule]?
     for set in sets {
-      let effect = effect(ofRepairing: set)
-      if effect == .clean { return set }
-      if effect.isGone { found.append((effect, set)) }
+      switch effect(ofRepairing: set) {
+      case .clean: return set
+      case .gone: second = second ?? set
+      default: continue
+      }
     }
-    return found.min { $0.effect < $1.effect }?.rules
+    return second
   }
 
-  /// What repairing some rules does to the violation, the best first.
-  private enum Effect: Int, Comparable {
-    case clean, gone, later
-    /// The same, but a call before the violating one waits that did not.
-    case cleanWaiting, goneWaiting, laterWaiting
-    case hidden, none
-
-    var isGone: Bool { [.clean, .gone, .cleanWaiting, .goneWaiting].contains(self) }
-    var isLater: Bool { self == .later || self == .laterWaiting }
-
-    static func < (left: Effect, right: Effect) -> Bool { left.rawValue < right.rawValue }
+  /// What repairing some rules does to the violation.
+  private enum Effect: Int {
+    case clean, gone, later, hidden, none
+    var isGone: Bool { self == .clean || self == .gone }
   }
 
+  /// The effect on the program as it is written, and on what nobody waits behind: the lesser one.
   private mutating func effect(ofRepairing rules: [Rule]) -> Effect {
-    var repaired = program
-    repaired.variant = program.variant.obeying(RuleSet(rules))
-    let trial = trial(repaired)
-    guard !trial.lines.isEmpty else { return waits(trial) ? .cleanWaiting : .clean }
+    let variant = program.variant.obeying(RuleSet(rules))
+    let written = trial(under: variant)
+    let effect = effect(of: written)
+    steps = written.steps
+    guard effect != .none, !written.queued.isSubset(of: original.queued) else { return effect }
+    let moved = self.effect(of: trial(under: variant, moving: true))
+    return moved.rawValue > effect.rawValue ? moved : effect
+  }
+
+  private mutating func effect(of trial: Trial) -> Effect {
+    guard !trial.lines.isEmpty else { return .clean }
     let line = trial.lines[own]
     if let line, line <= shown { return .none }
     if stopsTooEarly(trial) { return .hidden }
-    if line == nil { return waits(trial) ? .goneWaiting : .gone }
-    return waits(trial) ? .laterWaiting : .later
+    return line == nil ? .gone : .later
   }
 
   /// The first line that shows the violation.
   private var shown: Int { mutating get { original.lines[own] ?? 0 } }
-
-  /// A call waits before the violating line that did not, and is not the violating one.
-  private mutating func waits(_ trial: Trial) -> Bool {
-    guard !trial.waits.isEmpty else { return false }
-    let violating = violation.cpu == Run.janitor ? -1 : original.calls[violation.cpu]
-    let (before, line) = (original.waits, shown)
-    return trial.waits.contains { wait in
-      wait.line < line && wait.call != violating && !before.contains { $0.call == wait.call }
-    }
-  }
 
   /// Another violation stops the run before it could show this one.
   private mutating func stopsTooEarly(_ trial: Trial) -> Bool {
@@ -210,18 +207,45 @@ private struct CauseSearch {
     return trial.lines[stop] ?? 0 <= shown
   }
 
-  private mutating func trial(_ program: Program) -> Trial {
+  /// Runs the program as it is.
+  private mutating func trial() -> Trial {
     executions += 1
     return Self.trial(of: program)
   }
 
-  fileprivate static func trial(of program: Program) -> Trial {
+  /// Runs the program under other rules.
+  ///
+  /// Moving, who waits there and did not before keeps nobody: what follows on its CPU is done by
+  /// one that has nothing to do.
+  private mutating func trial(under variant: Variant, moving: Bool = false) -> Trial {
+    executions += 1
+    var repaired = program
+    repaired.variant = variant
+    guard moving else { return Self.trial(of: repaired) }
+    return Self.trial(of: repaired) { line in !original.queued.contains(line) }
+  }
+
+  /// Runs a program, with other CPUs for the calls of lines that are not to queue.
+  fileprivate static func trial(
+    of program: Program, isMoved: (_ line: Int) -> Bool = { _ in false }
+  ) -> Trial {
     var run = Run(program.machine())
     var trial = Trial()
+    var places = PerCPU<CPUID>(repeating: CPUID(0))
+    for cpu in places.indices { places[cpu] = cpu }
     let instructions = program.instructions
     for (line, instruction) in instructions.enumerated() where !run.machine.verdict.isStopped {
-      run.execute(instruction, tag: -1)
-      trial.note(&run, after: line, instruction)
+      var moved = instruction
+      moved.cpu = places[instruction.cpu]
+      if instruction.call != nil, run.mustQueue(on: moved.cpu) {
+        trial.queued.insert(line)
+        if isMoved(line), let spare = run.idleCPU(beside: instructions) {
+          (moved.cpu, places[instruction.cpu]) = (spare, spare)
+        }
+      }
+      run.execute(moved, tag: -1)
+      trial.steps.append(run.steps)
+      trial.add(run.machine.verdict, line)
     }
     run.finish()
     trial.add(run.machine.verdict, instructions.count)
@@ -243,6 +267,23 @@ private struct CauseSearch {
       ?? earlier.last { $0.step.cpu != last.cpu } ?? earlier.last
     guard let other else { return .unknown }
     return .steps(other.step.name, last.name)
+  }
+}
+
+extension Run {
+  /// Whether a call that begins on a CPU finds another one waiting there.
+  fileprivate mutating func mustQueue(on cpu: CPUID) -> Bool {
+    machine.cpus[cpu].isActive && machine.cpus[cpu].wait.kind != .none && !machine.canRun(cpu)
+  }
+
+  /// A CPU that has nothing to do, now or in any line; nil where all have.
+  fileprivate mutating func idleCPU(beside instructions: [Instruction]) -> CPUID? {
+    for position in (0..<Limits.cpus).reversed() {
+      let cpu = CPUID(position)
+      if machine.cpus[cpu].isActive { continue }
+      if !instructions.contains(where: { $0.cpu == cpu }) { return cpu }
+    }
+    return nil
   }
 }
 

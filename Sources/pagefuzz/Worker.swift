@@ -72,7 +72,7 @@ enum Worker {
     case .minimize(let text):
       guard let program = try? ProgramParser.parse(text), let finding = Finding(stating: program)
       else { return .minimized(text, isMinimal: false) }
-      let minimized = finding.minimized()
+      let minimized = finding.minimizedAlone()
       return .minimized(
         ProgramPrinter.text(of: minimized.statement), isMinimal: minimized.isMinimized)
     case .probe(let text):

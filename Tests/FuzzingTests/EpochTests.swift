@@ -32,7 +32,7 @@ private struct Epochs {
     #expect(0 < kept && kept < reached, "what shards reached in common is recorded once")
     let findings = bugs.compactMap { Finding($0, seed: campaign.options.seed) }
     #expect(findings.count == bugs.count, "every finding is reproduced")
-    let resolutions = findings.map { Resolution($0.minimized()) }
+    let resolutions = findings.map { Resolution($0.minimizedAlone()) }
     for resolution in resolutions { campaign.settle(resolution) }
     records.append(EpochRecord(epoch: epoch, results, resolutions))
     states.append(campaign.state)

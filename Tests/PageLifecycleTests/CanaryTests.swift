@@ -285,6 +285,7 @@ extension Canary {
       corrupt: { $0.cpus[CPUID(1)].wait.isWoken = false }),
     Canary(invariant: .I58, note: "one fault too many") { $0.emit(.retriedTooOften) },
     Canary(invariant: .I64, note: "a freed inode looked into") { $0.emit(.freedInodeUsed(file)) },
+    Canary(invariant: .I67, note: "a zap of more than its range") { $0.emit(.zappedBeside(page)) },
     Canary(invariant: .I59, note: "a sleep under a spinlock") { $0.emit(.sleptUnderSpinlock) },
     Canary(invariant: .I65, note: "a lock taken after one that comes later") { machine in
       _ = machine.acquire(.invalidate(file))

@@ -130,6 +130,7 @@ enum ZapRange: Body {
   private static func clear(_ page: PageIndex, _ m: inout Machine) -> Bool {
     let (mm, mapping) = (m.frame.mm, m.frame.mapping)
     let pte = m.mms[mm].vmas[mapping].ptes[page]
+    if m.isPartOfPMD(pte, at: page, before: m.frame.end) { m.emit(.zappedBeside(pte.pfn)) }
     if m.frame.flags.contains(.forgetsCopies) {
       // Nobody meant the pages of a PMD beyond the range.
       let first = pte.isPMD ? File.firstOfPMD(page) : page
