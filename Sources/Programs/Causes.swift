@@ -16,12 +16,13 @@ package import PageLifecycle
 ///    alone leaves this signature where it is.
 ///
 /// A smaller set goes before a larger one, then the number above decides, then which repair lets
-/// the program run as before for longer, in lines, then the order of ``Rule``.  But repairing a rule changes what a CPU does in a line, and may hide what has nothing
-/// to do with it.  A call that now waits would keep its CPU from all that follows: the same has to
-/// come of it when another CPU does that instead.  A race may go away: single rules go first that
-/// are known to break this invariant (``RuleInfo/breaks``), and 3 is asked of no others.  Any other
-/// single rule goes behind a pair of such rules, unless the program shows the signature with that
-/// rule broken alone.  Where no set does, the cause is the last pair of conflicting steps.
+/// the program run as before for longer, in lines, then the order of ``Rule``.  But repairing a
+/// rule changes what a CPU does in a line, and may hide what has nothing to do with it.  A call
+/// that now waits would keep its CPU from all that follows: the same has to come of it when another
+/// CPU does that instead.  A race may go away: single rules go first that are known to break this
+/// invariant (``RuleInfo/breaks``), and 3 is asked of no others.  Any other single rule goes behind
+/// a pair of such rules, unless the program shows the signature with that rule broken alone.  Where
+/// no set does, the cause is the last pair of conflicting steps.
 package func identity(of violation: Violation, in program: Program) -> Identity {
   var executions = 0
   return identity(of: violation, in: program, counting: &executions)
@@ -49,7 +50,7 @@ extension Program {
     func isClean(_ rules: [Rule]) -> Bool {
       var repaired = self
       repaired.variant = variant.obeying(RuleSet(rules))
-      return CauseSearch.trial(of: repaired).lines.isEmpty
+      return CauseSearch.trial(of: repaired.instructions, on: repaired.machine()).lines.isEmpty
     }
     guard isClean(rules) else { return [] }
     for rule in rules {
@@ -86,6 +87,7 @@ private struct CauseSearch {
 
   let violation: Violation
   let program: Program
+  private let instructions: [Instruction]
   let own: Identity
   /// What the program shows as it is: asked only where a repair does not make it clean, or has a
   /// call wait.
@@ -98,6 +100,7 @@ private struct CauseSearch {
   init(_ violation: Violation, _ program: Program) {
     self.violation = violation
     self.program = program
+    instructions = program.instructions
     own = Identity(of: violation, cause: .unknown)
   }
 
@@ -185,7 +188,7 @@ private struct CauseSearch {
     let written = trial(under: variant)
     let effect = effect(of: written)
     steps = written.steps
-    guard effect != .none, !written.queued.isSubset(of: original.queued) else { return effect }
+    guard effect != .none, hidesCalls(written) else { return effect }
     let moved = self.effect(of: trial(under: variant, moving: true))
     return moved.rawValue > effect.rawValue ? moved : effect
   }
@@ -196,6 +199,13 @@ private struct CauseSearch {
     if let line, line <= shown { return .none }
     if stopsTooEarly(trial) { return .hidden }
     return line == nil ? .gone : .later
+  }
+
+  /// A call that the program began before the violation has to queue.
+  private mutating func hidesCalls(_ trial: Trial) -> Bool {
+    guard !trial.queued.isEmpty else { return false }
+    let (queued, line) = (original.queued, shown)
+    return trial.queued.contains { $0 <= line && !queued.contains($0) }
   }
 
   /// The first line that shows the violation.
@@ -210,7 +220,7 @@ private struct CauseSearch {
   /// Runs the program as it is.
   private mutating func trial() -> Trial {
     executions += 1
-    return Self.trial(of: program)
+    return Self.trial(of: instructions, on: program.machine())
   }
 
   /// Runs the program under other rules.
@@ -219,21 +229,22 @@ private struct CauseSearch {
   /// one that has nothing to do.
   private mutating func trial(under variant: Variant, moving: Bool = false) -> Trial {
     executions += 1
-    var repaired = program
-    repaired.variant = variant
-    guard moving else { return Self.trial(of: repaired) }
-    return Self.trial(of: repaired) { line in !original.queued.contains(line) }
+    let machine = Machine(variant.rules, program.boot)
+    guard moving else { return Self.trial(of: instructions, on: machine) }
+    let queued = original.queued
+    return Self.trial(of: instructions, on: machine) { line in !queued.contains(line) }
   }
 
   /// Runs a program, with other CPUs for the calls of lines that are not to queue.
   fileprivate static func trial(
-    of program: Program, isMoved: (_ line: Int) -> Bool = { _ in false }
+    of instructions: [Instruction], on machine: Machine,
+    isMoved: (_ line: Int) -> Bool = { _ in false }
   ) -> Trial {
-    var run = Run(program.machine())
+    var run = Run(machine)
     var trial = Trial()
+    trial.steps.reserveCapacity(instructions.count)
     var places = PerCPU<CPUID>(repeating: CPUID(0))
     for cpu in places.indices { places[cpu] = cpu }
-    let instructions = program.instructions
     for (line, instruction) in instructions.enumerated() where !run.machine.verdict.isStopped {
       var moved = instruction
       moved.cpu = places[instruction.cpu]

@@ -45,6 +45,28 @@ struct CampaignTests {
     #expect(first.contains { $0.identity.invariant == .I27 })
   }
 
+  @Test("A finding that each of three bugs would do for is saved as the first of them")
+  func oneBug() throws {
+    let text = """
+      # pagefuzz program 1
+      protocol v6.1
+      boot files=1 filePages=1 devicePages=1
+      cpu0  h1 = gup(mm0, file0:0, write)
+      cpu0  munmap(mm0, file0:0)
+      cpu0  close(file0)
+      cpu0  memunmap_pages(pmem0)
+
+      """
+    let program = try ProgramParser.parse(text)
+    let finding = try #require(Finding(meantBy: program))
+    #expect(program.rulesToRepair.count == 3)
+    #expect(finding.minimized().identity == finding.identity, "the reducer keeps what it was given")
+    let alone = finding.minimizedAlone()
+    #expect(alone.identity.cause == .rules([.scansUnmappedFiles]))
+    #expect(alone.identity.hasSignature(of: finding.violation))
+    #expect(Finding(meantBy: alone.statement)?.identity == alone.identity)
+  }
+
   @Test("A third of its first programs are even, and the others a swarm; later ones are either")
   func beginning() {
     func counts(_ search: Search, from first: Int) -> [Plan.Draws: Int] {

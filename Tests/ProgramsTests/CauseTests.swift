@@ -82,6 +82,21 @@ struct CauseTests {
 
     """
 
+  /// A page that is free is looked up; how it came to be free took a race before.
+  static let freed = """
+    boot files=0 filePages=1 devicePages=1 devices=2
+    cpu0  mmap_anonymous(mm0, m0)
+    cpu0  migrate_to_device(d0, mm0, m0:0, pages=2) until migratePages.recheckPTE
+    cpu1  load(mm0, m0:0)
+    cpu0  resume
+    cpu1  resume
+    cpu0  dax_fault(mm0, m0:1)
+    cpu1  resume until migrate.unmap
+    cpu0  folio_try_get(p44)
+    cpu0  memunmap_pages(d1)
+
+    """
+
   @Test(
     "Repairing another rule may hide a race; to blame is one that is known to break the invariant",
     arguments: [
@@ -111,6 +126,11 @@ struct CauseTests {
       (
         deviceDAX, "v6.1", "I18 generic foreign-get cause=waitsForDeviceDAXUsers",
         .scansUnmappedFiles
+      ),
+      // Both are known to show it, and without either it is clean: the lookup comes later.
+      (
+        freed, "v5.17", "I14 private extra-speculative cause=refusesFreePages",
+        .rechecksPrivatePTE
       ),
     ])
   func suspects(_ lines: String, _ variant: String, _ identity: String, _ other: Rule) throws {
