@@ -89,8 +89,7 @@ private struct CauseSearch {
   let program: Program
   private let instructions: [Instruction]
   let own: Identity
-  /// What the program shows as it is: asked only where a repair does not make it clean, or has a
-  /// call wait.
+  /// What the program shows as it is: asked only where some repair matters.
   private lazy var original = trial()
   /// Of the last trial, what it executed until each line was over.
   private var steps: [Int] = []
