@@ -192,8 +192,8 @@ extension Campaign {
 }
 
 extension Finding {
-  /// The smallest program found that shows one bug: this one, or, where each of several broken rules
-  /// would do for it, the first of these.
+  /// The smallest program found that shows one bug: this one, or, where each of several broken
+  /// rules would do for it, the first of these.
   ///
   /// A long program hides that: with a rule repaired a call sleeps, and with it what follows.
   package func minimizedAlone() -> Finding {
