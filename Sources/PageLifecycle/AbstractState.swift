@@ -33,31 +33,24 @@ extension Machine {
       return frame.pfn.isNone ? 0 : abstractState(of: frame.pfn) & 63
     }
     let index = PageIndex(frame.index.position % Limits.filePages)
-    let isHole = files.with(frame.file) { $0.blocks[index].isHole }
-    let readsZeroes = !isHole && mapsZeroPage(at: index, of: frame.file)
+    let block = files.with(frame.file) { $0.blocks[index] }
+    let isShared = hasReflink && !block.isHole && isInAnotherFile(block.pfn, than: frame.file)
     return files.with(frame.file) { file in
       let entry = file.entry(at: index)
       var state = 64 | Int(entry.kind.rawValue)
       if entry.isLocked { state |= 4 }
-      if !isHole { state |= 8 }
+      if !block.isHole { state |= 8 }
       if file.present[index] > 0 { state |= 16 }
-      if readsZeroes { state |= 32 }
+      if isShared { state |= 32 }
       return state
     }
   }
 
-  /// Some process has the zero page where it maps a page of a file.
-  private mutating func mapsZeroPage(at index: PageIndex, of file: FileID) -> Bool {
-    for mm in 0..<Limits.mms where mms.storage[mm].isAlive {
-      for mapping in 0..<Limits.mappings {
-        let offset = mms.storage[mm].vmas.storage[mapping].offset.position
-        let isShown =
-          mms.storage[mm].vmas.storage[mapping].kind == .file
-          && mms.storage[mm].vmas.storage[mapping].file == file && offset <= index.position
-        guard isShown else { continue }
-        let page = index.position - offset
-        if mms.storage[mm].vmas.storage[mapping].ptes.storage[page].kind == .zero { return true }
-      }
+  /// A block belongs to another file, too, which has locks of its own.
+  private func isInAnotherFile(_ block: PFN, than file: FileID) -> Bool {
+    for other in 0..<Limits.files where other != file.position {
+      for index in 0..<Limits.filePages
+      where files.storage[other].blocks.storage[index].pfn == block { return true }
     }
     return false
   }

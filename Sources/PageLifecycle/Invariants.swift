@@ -19,7 +19,7 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
   case I55 = 55, I56 = 56, I57 = 57, I58 = 58, I59 = 59, I60 = 60
   case I61 = 61
   case I62 = 62, I63 = 63, I64 = 64
-  case I65 = 65, I66 = 66, I67 = 67
+  case I65 = 65, I66 = 66, I67 = 67, I68 = 68, I69 = 69
 
   /// The sentence that must hold, and where it comes from.
   package var words: (statement: String, source: String) {
@@ -236,6 +236,18 @@ package enum Invariant: UInt8, CaseIterable, Sendable {
       )
     case .I67:
       ("A zap takes no private page of a device beside its range.", "`__split_huge_pmd()`")
+    case .I68:
+      (
+        """
+        Nobody maps the zero page in the place of a page that a process may write, or that a write \
+        through the file has written.
+        """, "`dax_insert_entry()`, `dax_iomap_iter()`: what is mapped goes first"
+      )
+    case .I69:
+      (
+        "Fork shares no page on its way that its process has alone, and pinned.",
+        "6c287605fd56; `copy_nonpresent_pte()`"
+      )
     }
   }
 }

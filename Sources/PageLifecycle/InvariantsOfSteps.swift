@@ -66,8 +66,47 @@ extension Machine {
       let isEmpty = mms[mm].residentFilePages == 0 && mms[mm].residentAnonPages == 0
       return isEmpty ? nil : (.I61, .task(current), nil)
     case .pinnedWritten(let pfn): return (.I41, .page(pfn), Blame(.foreign, .pin))
+    default: return violation(byMapping: event)
+    }
+  }
+
+  /// Of who maps what.
+  private mutating func violation(byMapping event: Event) -> (Invariant, Subject, Blame?)? {
+    switch event {
+    case .mapped(let file, let first, let pages):
+      for offset in 0..<Int(pages) {
+        let mappings = mappings(of: file, first + offset)
+        if mappings.zero && mappings.writable { return (.I68, block(file, first + offset), nil) }
+      }
+      return nil
+    case .written(let file, let index):
+      return mappings(of: file, index).zero ? (.I68, block(file, index), nil) : nil
+    case .sharedOnItsWay(let pfn):
+      return ledger[pfn][.pin] == 0 ? nil : (.I69, .page(pfn), Blame(.foreign, .pin))
     default: return violation(byDevice: event)
     }
+  }
+
+  private mutating func block(_ file: FileID, _ index: PageIndex) -> Subject {
+    .page(files[file].blocks[index].pfn)
+  }
+
+  /// Whether some process maps the zero page at a place of a file, and some may write its page.
+  private mutating func mappings(
+    of file: FileID, _ index: PageIndex
+  ) -> (zero: Bool, writable: Bool) {
+    var found = (zero: false, writable: false)
+    for mm in mms.indices {
+      for mapping in mms[mm].vmas.indices {
+        let part = index.position..<index.position + 1
+        guard let place = mms[mm].pages(of: mapping, showing: file, part) else { continue }
+        let pte = mms[mm].vmas[mapping].ptes[PageIndex(place.lowerBound)]
+        if pte.kind == .zero { found.zero = true }
+        let isShared = pte.kind == .page && pages[pte.pfn].type == .fsdax
+        if isShared && pte.isWritable { found.writable = true }
+      }
+    }
+    return found
   }
 
   /// Of what a step did to pages of devices, and in migrations.

@@ -66,6 +66,7 @@ package enum Event: Equatable, Sendable {
   case callEnded
   case resurrected(PFN)
   case pinnedWritten(PFN)
+  case sharedOnItsWay(PFN)
   case addressSpaceEnded(MMID)
   case listed(PFN)
   case listedTwice(PFN)
@@ -78,6 +79,8 @@ package enum Event: Equatable, Sendable {
   case unchargedOnLRU(PFN)
   case privatePageMapped(PFN)
   case zappedBeside(PFN)
+  case mapped(FileID, PageIndex, pages: UInt8)
+  case written(FileID, PageIndex)
   case collected(PFN, PagemapID, CallFlags)
   case acceptedForMigration(PFN)
   case migrated(PFN)

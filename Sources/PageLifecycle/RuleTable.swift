@@ -142,7 +142,7 @@ extension Rule {
       case .writesReplaceHoles:
         (
           "M-HOLEWRITE", "a write through a file takes the zero page away whoever got the block",
-          [.I54], "found by pagefuzz; dax_iomap_rw() looks at IOMAP_F_NEW only"
+          [.I68, .I54], "found by pagefuzz; dax_iomap_rw() looks at IOMAP_F_NEW only"
         )
       case .countsBeforeListing:
         (
@@ -223,7 +223,7 @@ extension Rule {
       case .keepsPinnedMapped:
         (
           "M-PINUNMAP", "a pinned page that one process has alone is not unmapped to be migrated",
-          [.I41], "6c287605fd56"
+          [.I69, .I41], "6c287605fd56"
         )
       case .takesEntryReferenceOnce:
         (
@@ -334,7 +334,8 @@ extension Rule {
       case .holdsEntryWhileUnmapping:
         (
           "M-HOLEZAP", "a write keeps the entry it replaces locked until nobody maps the old page",
-          [.I54, .I28, .I24], "found by pagefuzz; the order in invalidate_inode_pages2_range()"
+          [.I68, .I54, .I28, .I24],
+          "found by pagefuzz; the order in invalidate_inode_pages2_range()"
         )
       case .putsPagemapOnce:
         (

@@ -131,7 +131,7 @@ struct PoolTests {
 struct WindowTests {
   /// The abstract state of the entry that cpu1 works on after the lines of a program.
   private func state(_ lines: String) throws -> Int {
-    let text = "# pagefuzz program 1\nprotocol v5.18\n" + lines
+    let text = "# pagefuzz program 1\nprotocol v6.12\n" + lines
     let program = try ProgramParser.parse(Array(text.utf8), file: "window.prog")
     var run = Run(program.machine())
     for instruction in program.instructions { run.execute(instruction, tag: -1) }
@@ -141,16 +141,17 @@ struct WindowTests {
     return run.machine.abstractState(of: frame)
   }
 
-  @Test("Whether somebody still reads the zero page where the file has a block makes a difference")
-  func zeroPage() throws {
-    let write = "cpu2  pwrite(file0:0, 7) until zapHole\n"
-    let fault = "cpu1  dax_fault(mm0, file0:0, write) until daxFaultIO.lockToInsert\n"
-    let load = "cpu0  fork()\ncpu0  load(mm1, file0:0)\n"
-    let mapped = try state(load + write + fault)
-    let unmapped = try state(load + "cpu0  munmap(mm1, file0:0)\n" + write + fault)
-    #expect(unmapped != mapped)
-    #expect(unmapped != 0, "it is about an entry of a file")
-    #expect(max(unmapped, mapped) < Machine.abstractObjects)
+  @Test("Whether another file has the block makes a difference: its locks are others")
+  func otherFile() throws {
+    let setUp = "boot files=2 filePages=2 devicePages=4 reflink=1\ncpu0  pwrite(file0:0, 7)\n"
+    let fault = "cpu1  dax_fault(mm0, file0:0) until daxFaultIO.associate\n"
+    let alone = try state(setUp + fault)
+    let within = try state(setUp + "cpu0  reflink(file0:0, file0:1)\n" + fault)
+    let across = try state(setUp + "cpu0  reflink(file0:0, file1:0)\n" + fault)
+    #expect(within == alone, "one lock guards both")
+    #expect(across != alone)
+    #expect(alone != 0, "it is about an entry of a file")
+    #expect(max(alone, across) < Machine.abstractObjects)
   }
 
   /// How many windows are known after each line of a program, drawn line by line.
@@ -173,7 +174,7 @@ struct WindowTests {
       cpu0  load(mm0, file0:0)
       cpu1  pwrite(file0:0, 7) until zapHole
       cpu0  open(file1)
-      cpu0  store(mm0, m2:0, 1)
+      cpu0  load(mm0, m2:0)
       cpu1  resume
       """)
     #expect(known[1] == 0, "nobody stands")

@@ -286,6 +286,15 @@ extension Canary {
     Canary(invariant: .I58, note: "one fault too many") { $0.emit(.retriedTooOften) },
     Canary(invariant: .I64, note: "a freed inode looked into") { $0.emit(.freedInodeUsed(file)) },
     Canary(invariant: .I67, note: "a zap of more than its range") { $0.emit(.zappedBeside(page)) },
+    Canary(invariant: .I68, note: "a zero page beside a page that is written") { machine in
+      machine.mms[MMID(0)].vmas[MappingID(0)].ptes[first] = .zero
+      machine.emit(.written(file, first))
+    },
+    Canary(invariant: .I69, note: "fork shares a pinned page") { machine in
+      machine.ledger.take(.pin, of: page)
+      machine.pages[page].refcount += Page.pinBias
+      machine.emit(.sharedOnItsWay(page))
+    },
     Canary(invariant: .I59, note: "a sleep under a spinlock") { $0.emit(.sleptUnderSpinlock) },
     Canary(invariant: .I65, note: "a lock taken after one that comes later") { machine in
       _ = machine.acquire(.invalidate(file))

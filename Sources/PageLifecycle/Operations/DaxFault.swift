@@ -411,6 +411,7 @@ enum DaxFault: Body {
           {
             m.mms[mm].vmas[mapping].ptes[PageIndex(position)].isWritable = true
           }
+          m.emitMapped(present)
         }
         return .next(.unlockPageTable)
       }
@@ -436,6 +437,7 @@ enum DaxFault: Body {
         if holdsFault { m.dropBriefHold(.fault, of: m.owner(of: pte.pfn)) }
         m.addResident(mm, pte, 1)
         m.setPTE(mm, mapping, page, pte)
+        m.emitMapped(pte)
       }
       return .next(.unlockPageTable)
 
@@ -472,5 +474,13 @@ enum DaxFault: Body {
       m.value = m.frame.result
       return .finish
     }
+  }
+}
+
+extension Machine {
+  /// The running fault has set a page-table entry, or made it writable.
+  fileprivate mutating func emitMapped(_ pte: PTE) {
+    let first = pte.isPMD ? File.firstOfPMD(frame.index) : frame.index
+    emit(.mapped(frame.file, first, pages: UInt8(pte.span)))
   }
 }

@@ -88,6 +88,7 @@ enum FileIO: Body {
 
     case .setSize:
       m.files[file].size = max(m.files[file].size, index.rawValue + 1)
+      m.emit(.written(file, index))
       return .next(.unlockInode)
 
     case .unlockInode:

@@ -198,6 +198,7 @@ enum Fork: Body {
     m.frame.pte = pte
     if pte.kind == .migration {
       // A page on its way is shared from now on.
+      if pte.isExclusive { m.emit(.sharedOnItsWay(pte.pfn)) }
       m.frame.pte.isWritable = false
       m.frame.pte.isExclusive = false
       for offset in 0..<pte.span {
