@@ -102,11 +102,7 @@ package struct BugDepth: Sendable {
 
   /// The probability that one run of PCT with the right depth finds it, as `1 in this many`.
   package var guarantee: Int? {
-    constraints.map { depth in
-      var bound = max(1, cpus)
-      for _ in 1..<max(1, depth) { bound *= max(1, length) }
-      return depth == 0 ? 1 : bound
-    }
+    constraints.map { $0 == 0 ? 1 : PCT.runs(depth: $0, steps: length, cpus: cpus) }
   }
 
   private mutating func attempt(_ order: [CPUID], _ changes: Int, _ calls: CallsByCPU) {

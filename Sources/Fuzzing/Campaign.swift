@@ -96,6 +96,8 @@ package struct Campaign: Sendable {
   /// Programs that reached something new, and the last execution of one.
   package internal(set) var discoveries = 0
   package internal(set) var lastDiscovery = 0
+  /// The same for each way that programs come to be.
+  package internal(set) var yields = Yields()
   /// Every bug seen, in the order found.
   package internal(set) var sightings: [Sighting] = []
   /// Programs that went through something no earlier one did, in binary form.

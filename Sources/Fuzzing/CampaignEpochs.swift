@@ -57,6 +57,7 @@ extension Campaign {
       guard !shard.skipped.contains(number) else { continue }
       announce(number)
       let (plan, cpus) = execute(number, watch)
+      result.ways[plan.way.position] += 1
       let verdict = execution.run.machine.verdict
       result.steps += execution.run.steps - execution.resumed
       result.endSteps += execution.run.endSteps
@@ -107,7 +108,7 @@ extension Campaign {
     }
     result.novelties.append(
       .init(
-        execution: result.executions, target: plan.target, cpus: cpus,
+        execution: result.executions, target: plan.target, cpus: cpus, way: plan.way.position,
         origin: execution.origin, features: execution.coverage.news.sorted(), checkpoint: bytes,
         whole: whole))
   }
@@ -166,6 +167,7 @@ extension Campaign {
       results[position].novelties.removeAll { !take($0) }
       let result = results[position]
       execution.coverage.take(result.rises)
+      yields.add(programs: result.ways)
       for (position, programs) in result.seen { sightings[position].programs += programs }
       for (found, bug) in zip(result.found, bugs) {
         if let new = note(found, bug) { news.append(new) }
@@ -220,6 +222,7 @@ extension Campaign {
     let number = executions + novelty.execution
     discoveries += 1
     lastDiscovery = number
+    yields.addDiscovery(novelty.way)
     if options.keepsCorpus, kept.count < SearchLimits.corpusCandidates {
       kept.append(novelty.whole)
     }

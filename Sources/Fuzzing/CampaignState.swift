@@ -12,6 +12,7 @@ extension Campaign {
     for number in [
       epoch, executions, steps, endSteps, violating, discoveries, lastDiscovery,
     ] { packer.add(count: number) }
+    yields.pack(into: &packer)
     execution.coverage.pack(into: &packer)
     pool.pack(into: &packer)
     packer.add(each: kept) { $0.add($1) }
@@ -47,6 +48,7 @@ extension Campaign {
     violating = try unpacker.total()
     discoveries = try unpacker.total()
     lastDiscovery = try unpacker.total()
+    yields = try Yields(&unpacker)
     execution.coverage = try Coverage(&unpacker)
     pool = try Pool(targets: targets, &unpacker)
     kept = try unpacker.each { unpacker throws(Unpackable) in try unpacker.block() }

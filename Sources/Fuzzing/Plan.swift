@@ -72,6 +72,19 @@ enum Schedule: Sendable {
   }
 }
 
+extension Schedule {
+  /// Who that is.
+  var kind: Campaign.ScheduleKind {
+    switch self {
+    case .sequential: .sequential
+    case .stalling: .stalling
+    case .walk(_, let sharedCost): sharedCost == 1 ? .walk : .selective
+    case .priorities: .pct
+    case .uniform: .uniform
+    }
+  }
+}
+
 /// What one execution of a campaign tries: drawn from the seed and its number, nothing else.
 struct Plan: Sendable {
   var target: Int
@@ -86,6 +99,10 @@ struct Plan: Sendable {
   var cpus: Int?
   /// What its calls are drawn from.
   var draws: Draws
+  /// What it begins with.
+  private var origin = Yields.Beginning.nothing
+  /// How it came to be.
+  var way: Yields.Way { .init(beginning: origin, schedule: schedule.kind) }
 
   /// What the calls of a program are drawn from.
   enum Draws {
@@ -117,7 +134,7 @@ struct Plan: Sendable {
     if search.watchesRaces { boot.races = 1 }
     start = .boot(variant.rules, boot)
     draws = search.draws(turn, &random)
-    if draws == .evenly { schedule = .uniform }
+    if draws == .evenly { (schedule, self.origin) = (.uniform, .even) }
     guard draws != .evenly, search.goesOn(&random),
       var origin = pool.next(target, footprint, &random)
     else { return }
@@ -125,6 +142,7 @@ struct Plan: Sendable {
     (variant, boot, cpus) = (stop.variant, stop.boot, origin.cpus)
     (start, beginning) = (.after(stop), (origin.bytes, stop.instructions.count))
     calls = 1 + random.below(min(longest, origin.longestContinuation))
+    self.origin = Footprint.isWindow(origin.origin) ? .window : .step
   }
 
   /// The machine a program may boot.

@@ -131,6 +131,12 @@ package struct PCT: Scheduler {
   }
 
   package mutating func note(executed steps: Int) { self.steps += steps }
+
+  /// Of how many runs of a program with so many steps and CPUs at least one shows a bug that so many
+  /// ordering constraints make certain, in the mean (Theorem 9 of the paper).
+  package static func runs(depth: Int, steps: Int, cpus: Int) -> Int {
+    (1..<max(1, depth)).reduce(max(1, cpus)) { bound, _ in bound * max(1, steps) }
+  }
 }
 
 /// The uniform random walk: each step goes to a CPU with the probability of its share of the steps

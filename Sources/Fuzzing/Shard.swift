@@ -31,6 +31,8 @@ package struct ShardResult: Equatable, Sendable {
     var execution: Int
     var target: Int
     var cpus: Int
+    /// How it came to be (``Yields/Way/position``).
+    var way: Int
     /// The step that reached what the checkpoint is kept for.
     var origin: Int
     /// In ascending order.
@@ -58,6 +60,8 @@ package struct ShardResult: Equatable, Sendable {
   var steps = 0
   var endSteps = 0
   var violating = 0
+  /// Programs that came to be in each way.
+  var ways = [Int](repeating: 0, count: Yields.ways)
   var rises: [DistinctCount.Rise] = []
   var draws: [Pool.Draw] = []
   var novelties: [Novelty] = []
@@ -95,7 +99,7 @@ extension ShardResult {
   /// Its binary form, which only the same build reads.
   package var bytes: [UInt8] {
     var packer = Packer()
-    for number in [executions, steps, endSteps, violating] { packer.add(count: number) }
+    for number in [executions, steps, endSteps, violating] + ways { packer.add(count: number) }
     packer.add(each: rises) { packer, rise in
       packer.add(rise.register)
       packer.add(rise.to)
@@ -105,9 +109,9 @@ extension ShardResult {
       packer.add(count: draw.position)
     }
     packer.add(each: novelties) { packer, novelty in
-      for number in [novelty.execution, novelty.target, novelty.cpus, novelty.origin] {
-        packer.add(count: number)
-      }
+      for number in [
+        novelty.execution, novelty.target, novelty.cpus, novelty.way, novelty.origin,
+      ] { packer.add(count: number) }
       packer.add(ascending: novelty.features)
       packer.add(novelty.checkpoint)
       packer.add(novelty.whole)
@@ -131,6 +135,7 @@ extension ShardResult {
     steps = try unpacker.total()
     endSteps = try unpacker.total()
     violating = try unpacker.count()
+    for way in ways.indices { ways[way] = try unpacker.count() }
     rises = try unpacker.each { unpacker throws(Unpackable) in
       let register = try unpacker.count(upTo: DistinctCount.registers - 1)
       let rank = try unpacker.count(upTo: DistinctCount.ranks)
@@ -143,6 +148,7 @@ extension ShardResult {
       Novelty(
         execution: try unpacker.count(), target: try unpacker.count(),
         cpus: try unpacker.count(upTo: Limits.cpus),
+        way: try unpacker.count(upTo: Yields.ways - 1),
         origin: try unpacker.count(upTo: Footprint.places - 1),
         features: try unpacker.ascending(below: Footprint.capacity),
         checkpoint: try unpacker.block(), whole: try unpacker.block())

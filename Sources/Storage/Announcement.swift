@@ -41,8 +41,9 @@ package struct Announcement: Sendable {
   /// A new one.
   package init() {
     descriptor = NamelessFile.create()
-    ftruncate(descriptor, off_t(Mapped.size))
-    start = Mapped(descriptor)
+    // A mapped page that finds no room when it is written ends the process.
+    let hasRoom = posix_fallocate(descriptor, 0, off_t(Mapped.size)) == 0
+    start = hasRoom ? Mapped(descriptor) : nil
   }
 
   private static let textStart = 16

@@ -81,6 +81,8 @@ extension FileSystem {
 package struct Temporary: Equatable, Sendable {
   /// The name the file will have.
   package var target: String
+  /// The machine that writes it: several may share a directory.
+  package var host: String
   /// The process that writes it.
   package var process: Int32
   /// Tells temporaries of one process apart.
@@ -88,26 +90,39 @@ package struct Temporary: Equatable, Sendable {
 
   private static let suffix = "tmp"
 
-  /// A temporary of its parts.
-  package init(target: String, process: Int32, number: Int) {
-    (self.target, self.process, self.number) = (target, process, number)
+  /// A temporary of its parts, of this machine unless told otherwise.
+  package init(target: String, host: String = Self.ownHost, process: Int32, number: Int) {
+    (self.target, self.host) = (target, host)
+    (self.process, self.number) = (process, number)
   }
 
   /// Reads a name as ``name`` writes it; nil where it is something else.
   package init?(name: String) {
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count >= 5, parts[0].isEmpty, parts[parts.count - 1] == Self.suffix,
+    guard parts.count >= 6, parts[0].isEmpty, parts[parts.count - 1] == Self.suffix,
       let process = Int32(parts[parts.count - 3]), let number = Int(parts[parts.count - 2])
     else { return nil }
-    target = parts[1..<parts.count - 3].joined(separator: ".")
+    target = parts[1..<parts.count - 4].joined(separator: ".")
+    host = String(parts[parts.count - 4])
     (self.process, self.number) = (process, number)
   }
 
   /// The name in the directory.
-  package var name: String { ".\(target).\(process).\(number).\(Self.suffix)" }
+  package var name: String { ".\(target).\(host).\(process).\(number).\(Self.suffix)" }
 
-  /// Whether the process that writes it is gone, so that nobody will finish it.
+  /// Whether the process that writes it is gone, so that nobody will finish it; of another machine
+  /// we cannot know.
   package var isAbandoned: Bool {
-    process != getpid() && kill(process, 0) != 0 && errno == ESRCH
+    host == Self.ownHost && process != getpid() && kill(process, 0) != 0 && errno == ESRCH
   }
+
+  /// What this machine is called, as far as a part of a name can say it.
+  package static let ownHost: String = {
+    var bytes = [CChar](repeating: 0, count: 256)
+    guard gethostname(&bytes, bytes.count - 1) == 0 else { return "localhost" }
+    let letters = bytes.prefix { $0 != 0 }.prefix(24)
+      .map { Character(Unicode.Scalar(UInt8(bitPattern: $0))) }
+    let safe = letters.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
+    return safe.isEmpty ? "localhost" : String(safe)
+  }()
 }

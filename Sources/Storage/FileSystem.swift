@@ -23,7 +23,7 @@ package struct FileStatus: Equatable, Sendable {
 
 /// Every effect this project has on a disk, and the one seam to interpose before each.
 ///
-/// Nothing else in the package opens, writes or renames a file.
+/// Nothing else in the package opens, writes or renames a file that has a name.
 package struct FileSystem: Sendable {
   /// What can happen to a disk.
   package enum Effect: Sendable, CaseIterable {
@@ -33,24 +33,27 @@ package struct FileSystem: Sendable {
 
   /// Called before each effect; what it throws, the effect throws instead of happening.
   private let interpose: @Sendable (Effect, String) throws(SystemFault) -> Void
+  /// The most bytes one effect writes; longer content is several effects, so it can tear.
+  private let chunkBytes: Int
 
-  /// A disk with something before each effect.
+  /// A disk with something before each effect, which writes so many bytes at a time at most.
   package init(
+    chunkBytes: Int = 4096,
     interpose: @escaping @Sendable (Effect, String) throws(SystemFault) -> Void
   ) {
-    self.interpose = interpose
+    (self.chunkBytes, self.interpose) = (chunkBytes, interpose)
   }
 
   /// The disk as it is.
   package static let real = FileSystem { _, _ throws(SystemFault) in }
 
   /// A disk on which one effect fails, counted from 1; with `isFinal` every later one too, as
-  /// after a power failure.
+  /// after a power failure.  Where few bytes are written at a time, what fails was written in part.
   package static func failing(
-    at ordinal: Int, with errno: Int32, isFinal: Bool = false
+    at ordinal: Int, with errno: Int32, isFinal: Bool = false, chunkBytes: Int = 4096
   ) -> FileSystem {
     let counter = Counter()
-    return FileSystem { _, _ throws(SystemFault) in
+    return FileSystem(chunkBytes: chunkBytes) { _, _ throws(SystemFault) in
       let number = counter.next()
       guard number == ordinal || (isFinal && number > ordinal) else { return }
       throw SystemFault(errno: errno)
@@ -74,9 +77,6 @@ package struct FileSystem: Sendable {
 // MARK: Files
 
 extension FileSystem {
-  /// The most one effect writes; longer content is several effects, so it can tear.
-  private static let chunkBytes = 4096
-
   /// Creates a file that must not exist yet and opens it for writing.
   func create(_ path: String) throws(SystemFault) -> Int32 {
     try interpose(.open, path)
@@ -135,7 +135,7 @@ extension FileSystem {
     var written = 0
     while written < bytes.count {
       try interpose(.write, path)
-      let end = min(written + Self.chunkBytes, bytes.count)
+      let end = min(written + chunkBytes, bytes.count)
       written += try checked {
         bytes[written..<end].withUnsafeBytes {
           Foundation.write(descriptor, $0.baseAddress, $0.count)

@@ -16,8 +16,8 @@ package struct StateDirectory {
     package var state: [UInt8]?
     /// What happened since, in order.
     package var journal: [[UInt8]]
-    /// The last entry of the journal was not whole, and is dropped.
-    package var isTorn: Bool
+    /// Bytes of the journal after the last whole entry, which say nothing.
+    package var tornBytes: Int
   }
 
   /// Where it is.
@@ -89,7 +89,7 @@ package struct StateDirectory {
     guard let text = String(validating: about, as: UTF8.self) else {
       throw damaged(places.about, "it is not text")
     }
-    var contents = Contents(about: text, state: nil, journal: [], isTorn: false)
+    var contents = Contents(about: text, state: nil, journal: [], tornBytes: 0)
     if let bytes = try content(of: places.state, in: fileSystem) {
       let (blocks, length) = Frames.read(bytes)
       guard blocks.count == 1, length == bytes.count else {
@@ -99,7 +99,7 @@ package struct StateDirectory {
     }
     if let bytes = try content(of: places.journal, in: fileSystem) {
       let (blocks, length) = Frames.read(bytes)
-      (contents.journal, contents.isTorn) = (blocks, length < bytes.count)
+      (contents.journal, contents.tornBytes) = (blocks, bytes.count - length)
     }
     return contents
   }
@@ -124,11 +124,18 @@ package struct StateDirectory {
     try openJournal()
   }
 
-  /// Goes on after the last whole entry of the journal.
+  /// What is left of a journal that was torn, beside it.
+  package static let tornName = "journal.torn"
+
+  /// Goes on after the last whole entry of the journal; what follows is kept in ``tornName``, where
+  /// there is room for it.
   package mutating func resume() throws(StorageError) {
     let content = try Self.content(of: journalPath, in: fileSystem)
     let whole = Frames.read(content ?? []).bytes
     if content == nil { try empty(journalPath) }
+    if let rest = content?[whole...], !rest.isEmpty {
+      try? fileSystem.writeAtomically(Array(rest), to: Path.join(path, Self.tornName))
+    }
     try openJournal()
     try cut(to: whole)
   }
@@ -168,6 +175,13 @@ package struct StateDirectory {
   /// Writes a file that tells about the campaign, whole.
   package func write(_ text: String, to name: String) throws(StorageError) {
     try fileSystem.writeAtomically(Array(text.utf8), to: Path.join(path, name))
+  }
+
+  /// What such a file says; empty where there is none.
+  package func text(of name: String) -> String {
+    let bytes = try? ProgramFiles.read(
+      Path.join(path, name), in: fileSystem, limitBytes: Self.limitBytes)
+    return String(decoding: bytes ?? [], as: UTF8.self)
   }
 
   /// Bytes of all files in it.

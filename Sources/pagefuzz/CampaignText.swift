@@ -23,7 +23,7 @@ struct CampaignText {
     return String(CrashDirectory.hash(words), radix: 16)
   }()
 
-  private static let firstLine = "# pagefuzz campaign 1"
+  private static let firstLine = "# pagefuzz campaign 2"
 
   /// Why a text is none of ours.
   struct Mismatch: Error {

@@ -160,8 +160,8 @@ enum CorpusStatsCommand: Command {
 struct CorpusDirectory {
   private let directory: ProgramDirectory
 
-  init(_ path: String) throws(StorageError) {
-    directory = ProgramDirectory(path)
+  init(_ path: String, in fileSystem: FileSystem = .real) throws(StorageError) {
+    directory = ProgramDirectory(path, in: fileSystem)
     try directory.prepare()
     try directory.probe()
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import Fuzzing
+import PageLifecycle
 import Programs
 import Storage
 
@@ -96,6 +97,23 @@ struct CrashDirectory {
   func text(of sighting: Campaign.Sighting) -> String? {
     (try? ProgramFiles.read(path(of: sighting))).map { String(decoding: $0, as: UTF8.self) }
   }
+
+  /// What a file says; empty where it cannot be read.
+  func text(of name: String) -> String {
+    String(decoding: (try? ProgramFiles.read(path(of: name))) ?? [], as: UTF8.self)
+  }
+
+  /// The names of programs that the engine did not survive, in order.
+  var losses: [String] {
+    ((try? directory.programNames()) ?? []).filter { name in
+      // Those of findings are many.
+      let parts = name.split(separator: "-").map(String.init)
+      let isFinding = parts.count > 2 && Self.invariants.contains(parts[parts.count - 2])
+      return !isFinding && text(of: name).contains(Losses.mark)
+    }
+  }
+
+  private static let invariants = Set(Invariant.allCases.map(\.name))
 
   private static func name(base: String, _ identity: Identity) -> String {
     ProgramDirectory.name(

@@ -55,7 +55,7 @@ struct Crew {
   private var members: [Member] = []
   private let size: Int
   private var endedSeconds = 0.0
-  /// Deaths since the last reply.
+  /// Deaths since the last reply of which nobody knows in which execution.
   private var deathsInRow = 0
   private static let mostDeathsInRow = 100
   /// A test does not wait that long for a hang.
@@ -116,7 +116,8 @@ struct Crew {
         return false
       }
       while members.count < min(size, queue.count + members.count { $0.job != nil }) {
-        members.append(Member(child: try ChildProcess(arguments: [Worker.name])))
+        guard let child = try start() else { break }
+        members.append(Member(child: child))
       }
       for position in members.indices where members[position].job == nil {
         guard let job = queue.popLast() else { break }
@@ -153,6 +154,21 @@ struct Crew {
     }
     return true
   }
+
+  /// A new worker; nil where the system has no room for one now, and others are at work.
+  private func start() throws -> ChildProcess? {
+    for attempt in 1... {
+      do throws(StorageError) { return try ChildProcess(arguments: [Worker.name]) } catch {
+        guard members.isEmpty else { return nil }
+        guard attempt < Self.mostAttempts, Interruption.status == nil else { throw error }
+        usleep(500_000)
+      }
+    }
+    return nil
+  }
+
+  /// How often half a second is waited for room for a worker where there is none.
+  private static let mostAttempts = 20
 
   /// What a worker said it was at when it died.
   struct Announced {
@@ -196,7 +212,7 @@ struct Crew {
       if !errors.isEmpty { Diagnostics.print(errors) }
       return nil
     }
-    if case .probe = jobs[job] {} else { deathsInRow += 1 }
+    if case .run = jobs[job], announced.execution == 0 { deathsInRow += 1 }
     guard deathsInRow < Self.mostDeathsInRow else {
       Diagnostics.print(errors)
       throw CommandFailure(

@@ -8,7 +8,7 @@ import Storage
 /// A wish of a test: that workers die in every program that calls an operation, or in one
 /// execution; that the disk is full for a while.
 struct Fault: Sendable {
-  /// `PAGEFUZZ_FAULT=trap:munmap`, `hang:munmap`, `report:munmap`, `kill@100`.
+  /// `PAGEFUZZ_FAULT=trap:munmap`, `hang:munmap`, `report:munmap`, `kill@100`, `memory@100`.
   static let given = ProcessInfo.processInfo.environment["PAGEFUZZ_FAULT"].flatMap(Fault.init)
 
   private var kind: String
@@ -32,6 +32,11 @@ struct Fault: Sendable {
     switch kind {
     case "hang": while getppid() > 0 {}
     case "kill": kill(getpid(), SIGKILL)
+    case "memory":
+      var hog: [UnsafeMutableRawPointer] = []
+      while getppid() > 0 {
+        hog.append(.allocate(byteCount: 1 << 28, alignment: 16))
+      }
     case "report":
       Diagnostics.print(Self.report)
       _exit(77)

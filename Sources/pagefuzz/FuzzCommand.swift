@@ -68,14 +68,14 @@ enum FuzzCommand: Command {
           + "or choose another directory with --state")
     }
     let directory = try CrashDirectory(arguments[crashes] ?? "crashes", in: Fault.disk)
-    let kept = try arguments[corpus].map { try CorpusDirectory($0) }
+    let kept = try arguments[corpus].map { try CorpusDirectory($0, in: Fault.disk) }
     var about: CampaignText
     var campaign: Campaign
     if let contents, let found = store {
       about = try agreed(contents.about, arguments, wish, found)
       campaign = try about.campaign(contents, found.path)
       try store?.resume()
-      if contents.isTorn { Diagnostics.report("\(found.path): the last epoch was torn; dropped") }
+      tellWhatIsMissing(contents, campaign, found, directory)
     } else {
       about = CampaignText(wish, executions: limit)
       about.options.known = directory.known.map(\.known)
@@ -118,6 +118,25 @@ extension FuzzCommand {
   private static func statePath(_ arguments: ParsedArguments) -> String? {
     let isLong = (arguments.duration(time)?.seconds ?? 0) >= 3600
     return arguments[state] ?? (isLong || arguments.has(resume) ? ".pagefuzz" : nil)
+  }
+
+  /// Says what of a campaign that goes on is not where it ought to be.
+  private static func tellWhatIsMissing(
+    _ contents: StateDirectory.Contents, _ campaign: Campaign, _ store: StateDirectory,
+    _ directory: CrashDirectory
+  ) {
+    if contents.tornBytes > 0 {
+      Diagnostics.report(
+        "\(store.path): the journal is torn after \(campaign.executions) programs; its last "
+          + "\(contents.tornBytes) bytes are dropped, and kept in \(StateDirectory.tornName)")
+    }
+    let missing = campaign.sightings.filter {
+      $0.programs > 0 && !$0.isKnown && directory.text(of: $0) == nil
+    }
+    guard let first = missing.first else { return }
+    Diagnostics.report(
+      "\(directory.path(of: first)) is missing, and \(missing.count - 1) more files of this "
+        + "campaign; was it begun with another --crashes?")
   }
 
   /// What a kept campaign is about; options that say something else are refused.

@@ -16,11 +16,16 @@ struct FuzzReport {
   /// Programs kept for what they reach.
   var corpusPrograms = 0
   private let isJSON: Bool
+  private let isQuiet: Bool
   private var progress: Progress
   private var nextLook = 0.0
+  private var nextLine = lineInterval
+
+  /// Seconds between two lines where there is no terminal.
+  private static let lineInterval = 60.0
 
   init(isJSON: Bool, isQuiet: Bool) {
-    self.isJSON = isJSON
+    (self.isJSON, self.isQuiet) = (isJSON, isQuiet)
     progress = Progress(isQuiet: isQuiet)
   }
 
@@ -32,11 +37,17 @@ struct FuzzReport {
       "seed \(campaign.options.seed), protocols \(protocols), \(known) known findings")
   }
 
-  /// Replaces the status, now and then.
-  mutating func show(_ wall: Double, _ screen: () -> [String]) {
-    guard progress.isShown, wall >= nextLook else { return }
-    nextLook = wall + Self.interval
-    progress.show(screen())
+  /// Replaces the status, now and then; where it cannot be replaced, a line is written every minute.
+  mutating func show(_ wall: Double, screen: () -> [String], line: () -> String) {
+    guard !isQuiet else { return }
+    if progress.isShown {
+      guard wall >= nextLook else { return }
+      nextLook = wall + Self.interval
+      progress.show(screen())
+    } else if wall >= nextLine {
+      nextLine += Self.lineInterval
+      Diagnostics.report(line())
+    }
   }
 
   /// Removes the status, before anything else is printed.
@@ -58,7 +69,7 @@ struct FuzzReport {
   }
 
   /// Prints what could not be saved, so that it is not lost.
-  func lose(_ unsaved: [String: String]) throws {
+  func lose(_ unsaved: [String: String]) {
     for (name, text) in unsaved.sorted(by: { $0.key < $1.key }) {
       Diagnostics.report("\(name) could not be saved; this is it:")
       Diagnostics.print(text)
@@ -102,6 +113,7 @@ struct FuzzReport {
         "\(word)  \(sighting.programs) programs  \(sighting.base)  \(sighting.identity)  "
           + directory.path(of: sighting))
     }
+    for loss in directory.losses { try Output.line("engine  \(directory.path(of: loss))") }
     let steps = campaign.steps + campaign.endSteps
     let rate = cpu > 0 ? Double(steps) / cpu / 1e6 : 0
     let coverage = campaign.coverage
@@ -132,6 +144,7 @@ struct FuzzReport {
           let sighting = campaign.sightings[position]
           return violation(sighting, position, directory.path(of: sighting))
         }),
+      "engineDeaths": .strings(directory.losses.map { directory.path(of: $0) }),
     ]
   }
 

@@ -22,12 +22,17 @@ final class FuzzSession {
 
   /// Files of findings that were saved before their epoch was over, with their texts.
   private var early: [String: String] = [:]
+  /// What an earlier process may have saved in the epoch it was killed in: the next epochs find it
+  /// again, or it is somebody else's.
+  private var awaited: [(finding: Finding, name: String)] = []
   /// The record of the last epoch, which is noted when the crew is at work again.
   private var unnoted: [UInt8]?
   /// An epoch is merged, and its findings are not settled yet.
   private var isBetween = false
   /// What could not be saved yet, by name.
   private var unsaved: [String: String] = [:]
+  /// Files that are to go when everything is saved.
+  private var withdrawn: Set<String> = []
   private var hasComplained = false
   private var isCorpusLost = false
   private var telemetry: Telemetry
@@ -44,13 +49,17 @@ final class FuzzSession {
     (self.campaign, self.about, self.store) = (campaign, about, store)
     (self.directory, self.corpus, self.report) = (directory, corpus, report)
     crew = Crew(workers: workers)
-    telemetry = Telemetry(campaign)
+    telemetry = Telemetry(campaign, earlier: isResumed ? store.map(Self.earlier) : nil)
     losses = Losses(directory, seed: campaign.options.seed)
   }
 
   /// Goes on until so many programs were executed, so long was worked, or somebody interrupts.
   func run(executions limit: Int, seconds: Double?) throws {
-    defer { crew.end() }
+    defer {
+      crew.end()
+      noteEpoch()
+      report.lose(unsaved)
+    }
     end = seconds
     try report.begin(campaign, directory)
     try finishEarlier()
@@ -71,7 +80,6 @@ final class FuzzSession {
     if store?.isBehind == true { restate() }
     if store != nil { writeStatistics(crew) }
     try report.end(campaign, directory, wall: clock.wallSeconds, cpu: cpuSeconds)
-    try report.lose(unsaved)
   }
 
   /// What the process ends with.
@@ -89,17 +97,28 @@ final class FuzzSession {
   ///
   /// This campaign's own findings of the epoch that it was killed in come again by themselves.
   private func finishEarlier() throws {
-    for (finding, name) in directory.unfinished {
-      if isResumed, finding.seed == campaign.options.seed,
-        finding.execution > campaign.executions
-      {
-        early[name] = ""
-        continue
-      }
-      guard let minimized = try minimized([finding]).first.flatMap({ $0 }) else { continue }
-      let newName = CrashDirectory.name(of: minimized)
-      save(minimized.text(file: newName), as: newName)
-      if newName != name, unsaved.isEmpty { try? directory.remove(name) }
+    awaited = directory.unfinished.filter {
+      isResumed && $0.finding.seed == campaign.options.seed
+        && $0.finding.execution > campaign.executions
+    }
+    for (finding, name) in directory.unfinished
+    where !awaited.contains(where: { $0.name == name }) { try finish(finding, name) }
+  }
+
+  /// Minimizes what somebody else has left in a file.
+  private func finish(_ finding: Finding, _ name: String) throws {
+    guard let minimized = try minimized([finding]).first.flatMap({ $0 }) else { return }
+    let newName = CrashDirectory.name(of: minimized)
+    save(minimized.text(file: newName), as: newName)
+    if newName != name, unsaved.isEmpty { try? directory.remove(name) }
+  }
+
+  /// What did not come again when its time had come is not this campaign's.
+  private func finishAwaited(_ ours: Set<String>) throws {
+    awaited.removeAll { ours.contains($0.name) }
+    for (finding, name) in awaited where finding.execution <= campaign.executions {
+      awaited.removeAll { $0.name == name }
+      try finish(finding, name)
     }
   }
 
@@ -127,14 +146,15 @@ final class FuzzSession {
       guard campaign.settle(resolution) else { continue }
       let name = CrashDirectory.name(of: smaller ?? finding)
       names.insert(name)
-      save((smaller ?? finding).text(file: name), as: name)
+      let text = (smaller ?? finding).text(file: name)
+      guard !isElsewhere(name, text, isFinished: true) else { continue }
+      save(text, as: name)
       tell { try $0.tell(smaller ?? finding, directory.path(of: name), campaign) }
     }
-    for name in early.keys.sorted() where !names.contains(name) {
-      unsaved[name] = nil
-      try? directory.remove(name)
-    }
+    let ours = Set(early.keys)
+    for name in ours.subtracting(names).sorted() { withdraw(name) }
     early = [:]
+    try finishAwaited(ours)
     isBetween = false
     let record = EpochRecord(epoch: epoch, results, resolutions).bytes
     crew.merge(record)
@@ -170,9 +190,10 @@ final class FuzzSession {
         deaths[number, default: 0] += 1
         if deaths[number, default: 0] >= Losses.deaths(death) {
           shards[job].skipped.append(number)
-          lost.append(
-            .init(
-              execution: number, death: death, text: announced.text, report: announced.report))
+          let loss = Losses.Loss(
+            execution: number, death: death, text: announced.text, report: announced.report)
+          losses.keepEarly(loss) { save($0, as: $1) }
+          lost.append(loss)
         } else if !shards[job].careful.contains(number) {
           shards[job].careful.append(number)
         }
@@ -184,6 +205,7 @@ final class FuzzSession {
       let path = try losses.save(loss, &crew) { save($0, as: $1) }
       if let path { tell { try $0.tellLoss(loss, path) } }
     }
+    for name in losses.takeSuperseded() { withdraw(name) }
     return results.compactMap { $0 }
   }
 
@@ -202,7 +224,12 @@ final class FuzzSession {
       },
       whenDead: { job, death, _ in
         deaths[job] += 1
-        return deaths[job] < Losses.deaths(death) ? jobs[job] : nil
+        guard deaths[job] >= Losses.deaths(death) else { return jobs[job] }
+        report.clear()
+        Diagnostics.report(
+          "workers die of minimizing \(CrashDirectory.name(of: findings[job])) "
+            + "(\(death.rawValue)); it stays as it was found; please report this")
+        return nil
       },
       whenIdle: { look($0) })
     return reduced
@@ -212,9 +239,11 @@ final class FuzzSession {
   private func look(_ crew: Crew) {
     noteEpoch()
     let wall = clock.wallSeconds
+    telemetry.note(campaign)
     report.show(wall) {
-      telemetry.note(campaign, wall: wall)
-      return telemetry.screen(campaign, moment(crew))
+      telemetry.screen(campaign, moment(crew))
+    } line: {
+      telemetry.line(campaign, moment(crew))
     }
     if wall >= nextStatistics { writeStatistics(crew) }
   }
@@ -225,15 +254,24 @@ final class FuzzSession {
       processes: crew.processes, diskBytes: store?.diskBytes ?? 0, end: end)
   }
 
+  /// What an earlier process of a campaign has told.
+  private static func earlier(_ store: StateDirectory) -> Telemetry.Earlier {
+    .init(statistics: store.text(of: statisticsName), plot: store.text(of: plotName))
+  }
+
+  private static let statisticsName = "fuzzer_stats"
+  private static let plotName = "plot_data"
+
   /// Writes what tools of AFL++ read; nothing depends on it.
   private func writeStatistics(_ crew: Crew) {
     nextStatistics = clock.wallSeconds + Self.statisticsInterval
     guard let store else { return }
-    let moment = moment(crew)
-    telemetry.note(campaign, wall: moment.wall)
+    var moment = moment(crew)
+    moment.hangs = directory.losses.count { $0.contains("-\(Crew.Death.hang.rawValue)-") }
+    telemetry.note(campaign)
     do throws(StorageError) {
-      try store.write(telemetry.statistics(campaign, moment), to: "fuzzer_stats")
-      try store.write(telemetry.plot(campaign, moment), to: "plot_data")
+      try store.write(telemetry.statistics(campaign, moment), to: Self.statisticsName)
+      try store.write(telemetry.plot(campaign, moment), to: Self.plotName)
     } catch { complain(error) }
   }
 
@@ -255,13 +293,31 @@ final class FuzzSession {
   private func saveEarly(_ finding: Finding) {
     let name = CrashDirectory.name(of: finding)
     let text = finding.text(file: name)
-    guard early[name] != text else { return }
+    guard early[name] != text, !isElsewhere(name, text, isFinished: false) else { return }
     early[name] = text
     save(text, as: name)
   }
 
+  /// Another campaign that shares the directory has found this since we began, and perhaps reduced it.
+  private func isElsewhere(_ name: String, _ text: String, isFinished: Bool) -> Bool {
+    guard early[name] == nil, !awaited.contains(where: { $0.name == name }), directory.has(name)
+    else { return false }
+    let other = directory.text(of: name)
+    guard other != text, let program = try? ProgramParser.parse(other),
+      case .violation = program.expectation
+    else { return false }
+    return !isFinished || Finding(unfinished: program) == nil
+  }
+
+  /// A file of ours is not to stay; it does as long as what stands for it is in memory only.
+  private func withdraw(_ name: String) {
+    unsaved[name] = nil
+    withdrawn.insert(name)
+  }
+
   private func save(_ text: String, as name: String) {
     do throws(StorageError) {
+      withdrawn.remove(name)
       try directory.save(text, as: name)
       unsaved[name] = nil
     } catch {
@@ -272,6 +328,10 @@ final class FuzzSession {
 
   private func retryUnsaved() {
     for (name, text) in unsaved.sorted(by: { $0.key < $1.key }) { save(text, as: name) }
+    if unsaved.isEmpty {
+      for name in withdrawn.sorted() { try? directory.remove(name) }
+      withdrawn = []
+    }
     if unsaved.isEmpty, store?.isBehind != true { hasComplained = false }
   }
 

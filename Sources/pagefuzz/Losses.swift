@@ -29,6 +29,8 @@ struct Losses {
   private let directory: CrashDirectory
   private let seed: UInt64
   private var seen: Set<String> = []
+  /// Files that were saved before their epoch was over.
+  private var early: Set<String> = []
   /// Programs one reduction may try; each may cost a process.
   private static let probes = 200
 
@@ -36,7 +38,22 @@ struct Losses {
     (self.directory, self.seed) = (directory, seed)
   }
 
-  /// Has what was lost kept under a name, unless its like was before; where.
+  /// Has what was lost kept as it was found, at once, unless its like was before.
+  mutating func keepEarly(_ loss: Loss, keep: (_ text: String, _ name: String) -> Void) {
+    guard let program = try? ProgramParser.parse(loss.text) else { return }
+    let name = Self.name(program, loss.kind)
+    guard !seen.contains(Self.key(program, loss.kind)), !directory.has(name) else { return }
+    early.insert(name)
+    keep(text(of: program, loss, .asFound), name)
+  }
+
+  /// Names of what was kept early and is not to stay: something else stands for it.
+  mutating func takeSuperseded() -> [String] {
+    defer { early = [] }
+    return early.sorted()
+  }
+
+  /// Has what was lost kept under a name, as small as it gets, unless its like was before; where.
   mutating func save(
     _ loss: Loss, _ crew: inout Crew, keep: (_ text: String, _ name: String) -> Void
   ) throws -> String? {
@@ -51,19 +68,51 @@ struct Losses {
     if let place, seen.contains(place) { return nil }
     guard seen.insert(Self.key(program, loss.kind)).inserted else { return nil }
     let raw = Self.name(program, loss.kind)
-    if directory.has(raw) { return nil }
-    keep(text(of: program, loss, reduced: nil), raw)
-    let (smaller, isMinimal) = try reduce(program, loss.kind, &crew)
-    if isMinimal, let place { seen.insert(place) }
+    guard !directory.has(raw) || directory.text(of: raw).contains(Self.asFoundMark) else {
+      return nil
+    }
+    keep(text(of: program, loss, .asFound), raw)
+    early.insert(raw)
+    let (smaller, size) = try reduce(program, loss.kind, &crew)
+    // Who was interrupted goes on with what is kept.
+    if Interruption.status != nil {
+      early.remove(raw)
+      return directory.path(of: raw)
+    }
+    if case .minimal = size, let place { seen.insert(place) }
     let name = Self.name(smaller, loss.kind)
-    defer { if name != raw { try? directory.remove(raw) } }
     let isNew = seen.insert(Self.key(smaller, loss.kind)).inserted && !directory.has(name)
     guard isNew || name == raw else { return nil }
-    let lines = isMinimal ? program.lines.count : nil
-    keep(text(of: smaller, loss, reduced: lines), name)
+    keep(text(of: smaller, loss, size), name)
+    early.remove(name)
     hasNews = true
     return directory.path(of: name)
   }
+
+  /// How small a program is.
+  private enum Size {
+    case asFound
+    /// A process of its own survives it.
+    case survived
+    /// It had so many lines, and some may still be left out.
+    case reduced(Int)
+    /// It had so many lines, and none can be left out.
+    case minimal(Int)
+
+    var words: String {
+      switch self {
+      case .asFound: Losses.asFoundMark
+      case .survived: ", and not again by itself."
+      case .reduced(let lines): ", in \(lines) lines; the limit of programs was met."
+      case .minimal(let lines):
+        ", in \(lines) \(lines == 1 ? "line" : "lines"); no line can be left out."
+      }
+    }
+  }
+
+  private static let asFoundMark = "; as it was found."
+  /// What a file of such a program says, and no other.
+  static let mark = ": a bug of pagefuzz, not of the kernel."
 
   private static func key(_ program: Program, _ kind: String) -> String {
     let last = program.instructions.last { $0.call != nil }?.call?.operation
@@ -76,8 +125,8 @@ struct Losses {
       [program.variant.base.name, kind], hash: CrashDirectory.hash(key(program, kind)))
   }
 
-  /// What is saved of a program, which had so many lines before it was minimal; nil if it is not.
-  private func text(of program: Program, _ loss: Loss, reduced lines: Int?) -> String {
+  /// What is saved of a program.
+  private func text(of program: Program, _ loss: Loss, _ size: Size) -> String {
     var program = program
     let what =
       switch loss.death {
@@ -87,10 +136,8 @@ struct Losses {
       case .kill: "The system killed the process that executed this program"
       }
     program.introduction = [
-      "\(what): a bug of pagefuzz, not of the kernel.",
-      "Found with seed \(seed) in execution \(loss.execution)"
-        + (lines.map { ", in \($0) \($0 == 1 ? "line" : "lines"); no line can be left out." }
-          ?? "; as it was found."),
+      what + Self.mark,
+      "Found with seed \(seed) in execution \(loss.execution)" + size.words,
     ]
     if !loss.report.lines.isEmpty { program.introduction += [nil] + loss.report.lines }
     program.expectation = .unstated
@@ -100,7 +147,7 @@ struct Losses {
   /// Leaves out lines as long as a worker dies of the rest in the same way.
   private func reduce(
     _ program: Program, _ kind: String, _ crew: inout Crew
-  ) throws -> (program: Program, isMinimal: Bool) {
+  ) throws -> (program: Program, size: Size) {
     var probes = 0
     func isDeadly(_ candidate: Program) throws -> Bool {
       probes += 1
@@ -114,12 +161,12 @@ struct Losses {
       return isSame
     }
     var best = program
-    guard try isDeadly(best) else { return (best, false) }
+    guard try isDeadly(best) else { return (best, .survived) }
     var size = max(1, best.lines.count / 2)
     var start = 0
     while probes < Self.probes, Interruption.status == nil {
       guard start < best.lines.count else {
-        guard size > 1 else { return (best, true) }
+        guard size > 1 else { return (best, .minimal(program.lines.count)) }
         (size, start) = (size / 2, 0)
         continue
       }
@@ -128,6 +175,6 @@ struct Losses {
       candidate = candidate.repairingHandles()
       if try isDeadly(candidate) { best = candidate } else { start += size }
     }
-    return (best, false)
+    return (best, .reduced(program.lines.count))
   }
 }

@@ -122,6 +122,7 @@ private struct CampaignPage {
     \(plot.svg)
     <h2>What it found</h2>
     \(findings)
+    \(losses)
     </body></html>
 
     """
@@ -158,6 +159,16 @@ private struct CampaignPage {
     return ordered.map(section).joined(separator: "\n")
   }
 
+  /// Programs that the engine did not survive.
+  private var losses: String {
+    let all = directory.losses.map { name in
+      "<details open><summary><span class=\"new\">\(XMLText.escaped(name))</span></summary>\n"
+        + "<pre>\(XMLText.escaped(directory.text(of: name)))</pre></details>"
+    }
+    guard !all.isEmpty else { return "" }
+    return "<h2>What the engine did not survive</h2>\n" + all.joined(separator: "\n")
+  }
+
   private func section(_ sighting: Campaign.Sighting) -> String {
     let word = sighting.isKnown ? "known" : "<span class=\"new\">new</span>"
     let title = XMLText.escaped("\(sighting.base): \(sighting.identity)")
@@ -186,7 +197,7 @@ private struct Plot {
     }
   }
 
-  /// One curve each, over the time of the last process.
+  /// One curve each, over the time that was worked.
   var svg: String {
     guard let last = rows.last, rows.count > 1, last.seconds > 0 else {
       return "<p>Too short for a curve.</p>"

@@ -16,8 +16,21 @@ struct Telemetry {
     var processes: [pid_t] = []
     /// Bytes of the state directory; 0 without one.
     var diskBytes = 0
+    /// Programs in the crashes directory that the engine did not come to the end of.
+    var hangs = 0
     /// When it is to end, in seconds from its beginning; nil where time does not end it.
     var end: Double?
+  }
+
+  /// What an earlier process of the campaign has told.
+  struct Earlier {
+    /// Seconds it worked.
+    var seconds = 0
+    /// When something new was reached, and something new violated; nil where that was never.
+    var lastDiscovery: time_t?
+    var lastCrash: time_t?
+    /// Of `plot_data`.
+    var rows: [String] = []
   }
 
   private struct Sample {
@@ -25,29 +38,37 @@ struct Telemetry {
     var discoveries: Int
   }
 
-  private let start = time(nil)
-  /// Executions and steps that an earlier process did.
-  private let before: (executions: Int, steps: Int)
+  let start = time(nil)
+  /// Executions and steps that an earlier process did, and the seconds it took.
+  let before: (executions: Int, steps: Int, seconds: Int)
   /// One for each tenth the campaign grew by.
   private var samples: [Sample] = []
-  private var lastDiscovery = (execution: 0, wall: 0.0)
-  private var lastCrash = (count: 0, wall: 0.0)
-  private var rows: [String] = []
+  /// When something new was reached last, and how many new violations there were then.
+  private(set) var lastDiscovery: (execution: Int, time: time_t)
+  private(set) var lastCrash: (count: Int, time: time_t)
+  /// Of `plot_data`.
+  var rows: [String]
 
-  init(_ campaign: Campaign) {
-    before = (campaign.executions, campaign.steps + campaign.endSteps)
+  /// How a campaign is doing that begins, or goes on from what an earlier process has told.
+  init(_ campaign: Campaign, earlier: Earlier?) {
+    before = (
+      campaign.executions, campaign.steps + campaign.endSteps, earlier?.seconds ?? 0
+    )
+    lastDiscovery = (campaign.lastDiscovery, earlier?.lastDiscovery ?? start)
+    lastCrash = (Self.count(campaign).new, earlier?.lastCrash ?? 0)
+    rows = earlier?.rows ?? []
   }
 
   /// Takes in how far it is.
-  mutating func note(_ campaign: Campaign, wall: Double) {
+  mutating func note(_ campaign: Campaign) {
     if campaign.executions * 10 > (samples.last?.executions ?? -1) * 11 {
       samples.append(Sample(executions: campaign.executions, discoveries: campaign.discoveries))
     }
     if campaign.lastDiscovery != lastDiscovery.execution {
-      lastDiscovery = (campaign.lastDiscovery, wall)
+      lastDiscovery = (campaign.lastDiscovery, time(nil))
     }
     let crashes = Self.count(campaign).new
-    if crashes != lastCrash.count { lastCrash = (crashes, wall) }
+    if crashes != lastCrash.count { lastCrash = (crashes, time(nil)) }
   }
 
   /// The share of programs that reach something new, over the later half of the campaign; where
@@ -61,13 +82,13 @@ struct Telemetry {
     return (Double(found > 0 ? found : 3) / Double(executions), found == 0)
   }
 
-  private static func count(_ campaign: Campaign, _ base: String? = nil) -> (new: Int, known: Int) {
+  static func count(_ campaign: Campaign, _ base: String? = nil) -> (new: Int, known: Int) {
     let all = campaign.sightings.filter { $0.programs > 0 && $0.base == base ?? $0.base }
     let known = all.count { $0.isKnown }
     return (all.count - known, known)
   }
 
-  private func rates(_ campaign: Campaign, _ moment: Moment) -> (programs: Double, steps: Double) {
+  func rates(_ campaign: Campaign, _ moment: Moment) -> (programs: Double, steps: Double) {
     guard moment.wall > 0 else { return (0, 0) }
     let steps = campaign.steps + campaign.endSteps - before.steps
     return (
@@ -79,39 +100,83 @@ struct Telemetry {
 // MARK: For a terminal
 
 extension Telemetry {
-  /// At most 22 lines of at most 79 columns.
+  /// At most 22 lines of at most 79 columns; of fewer rows the first ones matter most.
   func screen(_ campaign: Campaign, _ moment: Moment) -> [String] {
     let rates = rates(campaign, moment)
     let workers = Double(max(1, moment.workers))
     let end = moment.end.map { " of \(Self.clock($0))" } ?? ""
     let options = campaign.options
-    let coverage = campaign.coverage
+    let (new, known) = Self.count(campaign)
     var lines = [
       "pagefuzz    seed \(options.seed), \(options.variants.count) protocols, "
         + "\(moment.workers) workers, \(Self.clock(moment.wall))\(end)",
+      "violations  \(new) new, \(known) known, in \(campaign.violating) programs",
+    ]
+    lines += protocols(campaign)
+    lines += [
       "programs    \(campaign.executions), \(Int(rates.programs / workers)) a second and worker",
       "steps       \(campaign.steps + campaign.endSteps), "
         + "\(Decimals.two(rates.steps / workers / 1e6)) million a second and worker",
+      "memory      \(memory(moment) / 1_000_000) MB, "
+        + "disk \(Decimals.two(Double(moment.diskBytes) / 1e6)) MB",
+      "last new    program \(campaign.lastDiscovery), \(age) ago",
     ]
-    for (kind, count) in zip(Footprint.Kind.allCases, coverage.footprint.counts) {
-      let name = kind.rawValue == 0 ? "features  " : "          "
-      lines.append("\(name)  \(kind.name) \(count) of \(kind.capacity)")
-    }
-    lines.append("states      about \(coverage.states)")
-    lines.append("pool        \(campaign.checkpoints) programs to go on from")
-    let age = Self.clock(max(0, moment.wall - lastDiscovery.wall))
-    lines.append("last new    program \(campaign.lastDiscovery), \(age) ago")
-    if let (share, isBound) = residual(campaign) {
-      let most = isBound ? "less than 1" : "1"
-      lines.append("residual    \(most) of \(Int(1 / share)) programs reaches something new")
-    }
-    let (new, known) = Self.count(campaign)
-    lines.append("violations  \(new) new, \(known) known, in \(campaign.violating) programs")
-    lines += protocols(campaign)
-    let megabytes = Double(memory(moment)) / 1e6
-    lines.append(
-      "memory      \(Int(megabytes)) MB, disk \(Decimals.two(Double(moment.diskBytes) / 1e6)) MB")
+    lines += risk(campaign) + reached(campaign) + yields(campaign)
     return lines
+  }
+
+  /// The same in a line, for who keeps what is written.
+  func line(_ campaign: Campaign, _ moment: Moment) -> String {
+    let (new, known) = Self.count(campaign)
+    let end = moment.end.map { " of \(Self.clock($0))" } ?? ""
+    return "\(Self.clock(moment.wall))\(end): \(campaign.executions) programs, "
+      + "\(Int(rates(campaign, moment).programs)) a second; \(new) new violations, "
+      + "\(known) known; something new was reached \(age) ago; "
+      + "\(memory(moment) / 1_000_000) MB"
+  }
+
+  private var age: String { Self.clock(Double(max(0, time(nil) - lastDiscovery.time))) }
+
+  /// What may have been missed: new features, and races of programs like these.
+  private func risk(_ campaign: Campaign) -> [String] {
+    guard let (share, isBound) = residual(campaign) else { return [] }
+    let most = isBound ? "less than 1" : "1"
+    let steps = campaign.steps / max(1, campaign.executions)
+    let runs = (1...3).map {
+      "\(PCT.runs(depth: $0, steps: steps, cpus: campaign.options.cpus))"
+    }
+    return [
+      "residual    \(most) of \(Int(1 / share)) programs reaches something new",
+      "            races of depth 1, 2, 3: PCT shows 1 of \(runs.joined(separator: ", "))",
+    ]
+  }
+
+  private func reached(_ campaign: Campaign) -> [String] {
+    let coverage = campaign.coverage
+    let features = zip(Footprint.Kind.allCases, coverage.footprint.counts).map { kind, count in
+      let name = kind.rawValue == 0 ? "features  " : "          "
+      return "\(name)  \(kind.name) \(count) of \(kind.capacity)"
+    }
+    return features + [
+      "states      about \(coverage.states); \(campaign.checkpoints) programs to go on from"
+    ]
+  }
+
+  /// One program of how many reached something new, by what it began with and who scheduled it.
+  private func yields(_ campaign: Campaign) -> [String] {
+    func cell(_ name: String, _ yield: Yields.Yield) -> String {
+      guard yield.programs > 0 else { return "\(name) -" }
+      guard yield.discoveries > 0 else { return "\(name) 0:\(yield.programs)" }
+      return "\(name) 1:\(yield.programs / yield.discoveries)"
+    }
+    let yields = campaign.yields
+    let beginnings = Yields.Beginning.allCases.map { cell("\($0)", yields[$0]) }
+    let schedules = Campaign.ScheduleKind.allCases.map { cell($0.rawValue, yields[$0]) }
+    return [
+      "yields      " + beginnings.joined(separator: ", "),
+      "            " + schedules.prefix(3).joined(separator: ", "),
+      "            " + schedules.dropFirst(3).joined(separator: ", "),
+    ]
   }
 
   /// New and known violations of each protocol that has any, three on a line.
@@ -146,53 +211,4 @@ extension Telemetry {
       return sum + (words.count > 1 ? (Int(words[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0)
     }
   }
-}
-
-// MARK: For AFL++'s tools
-
-extension Telemetry {
-  /// `fuzzer_stats`, as AFL++ writes it; what we have no counterpart of is left out.
-  func statistics(_ campaign: Campaign, _ moment: Moment) -> String {
-    let (new, _) = Self.count(campaign)
-    let now = time(nil)
-    let features = campaign.coverage.features
-    let share = Double(features) / Double(Footprint.capacity) * 100
-    let fields: [(String, String)] = [
-      ("start_time", "\(start)"), ("last_update", "\(now)"),
-      ("run_time", "\(Int(moment.wall))"), ("fuzzer_pid", "\(getpid())"),
-      ("cycles_done", "\(campaign.epoch)"), ("execs_done", "\(campaign.executions)"),
-      ("execs_per_sec", Decimals.two(rates(campaign, moment).programs)),
-      ("corpus_count", "\(campaign.checkpoints)"), ("corpus_found", "\(campaign.discoveries)"),
-      ("last_find", "\(start + Int(lastDiscovery.wall))"),
-      ("last_crash", "\(lastCrash.count > 0 ? start + Int(lastCrash.wall) : 0)"),
-      ("bitmap_cvg", Decimals.two(share) + "%"), ("saved_crashes", "\(new)"),
-      ("saved_hangs", "0"), ("edges_found", "\(features)"),
-      ("total_edges", "\(Footprint.capacity)"), ("afl_banner", "pagefuzz"),
-      ("afl_version", Main.program.version), ("target_mode", "default"),
-      ("command_line", CommandLine.arguments.joined(separator: " ")),
-    ]
-    return fields.map { name, value in
-      name + String(repeating: " ", count: max(1, 18 - name.count)) + ": \(value)\n"
-    }.joined()
-  }
-
-  /// `plot_data`, as AFL++ writes it, with one more row; old rows thin out where there are many.
-  mutating func plot(_ campaign: Campaign, _ moment: Moment) -> String {
-    let features = campaign.coverage.features
-    let share = Double(features) / Double(Footprint.capacity) * 100
-    let rate = Decimals.two(rates(campaign, moment).programs)
-    rows.append(
-      "\(Int(moment.wall)), \(campaign.epoch), 0, \(campaign.checkpoints), 0, 0, "
-        + "\(Decimals.two(share))%, \(Self.count(campaign).new), 0, 1, \(rate), "
-        + "\(campaign.executions), \(features)\n")
-    if rows.count > Self.rowLimit {
-      rows = rows.indices.filter { $0 % 2 == 0 }.map { rows[$0] }
-    }
-    return Self.header + rows.joined()
-  }
-
-  private static let rowLimit = 4096
-  private static let header =
-    "# relative_time, cycles_done, cur_item, corpus_count, pending_total, pending_favs, "
-    + "map_size, saved_crashes, saved_hangs, max_depth, execs_per_sec, total_execs, edges_found\n"
 }

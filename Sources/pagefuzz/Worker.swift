@@ -23,6 +23,7 @@ enum Worker {
     signal(SIGTERM, SIG_IGN)
     EngineTrap.isQuiet = true
     endWithParent()
+    limitMemory()
     var campaign: Campaign?
     while let block = Pipe.read(from: STDIN_FILENO) {
       guard let order = try? Order(block) else { exit(ExitStatus.inputOutput.rawValue) }
@@ -88,6 +89,18 @@ enum Worker {
   /// Ends this process where it has lost memory, which a sanitizer has reported then.
   private static func endAtLeak() {
     if instruments_find_leaks() { _exit(ExitStatus.engineTrap.rawValue) }
+  }
+
+  /// Bytes of address space after which a worker dies, instead of whatever else the system would
+  /// choose; some three hundred million are usual.
+  private static let memory: rlim_t = 4 << 30
+
+  /// A program that takes too much memory is one that we do not survive.
+  private static func limitMemory() {
+    // A sanitizer's shadow takes more than anybody has.
+    guard !instruments_report_faults() else { return }
+    var limit = rlimit(rlim_cur: memory, rlim_max: memory)
+    setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
   }
 
   /// The process that started us.

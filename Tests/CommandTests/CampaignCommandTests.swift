@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import Foundation
+import Instruments
 import Testing
 
 #if canImport(FoundationXML)
@@ -18,13 +19,16 @@ struct CampaignCommandTests {
 
   private static func fuzz(
     _ scratch: Scratch, _ more: [String], _ environment: [String: String] = [:],
-    signal: (number: Int32, after: TimeInterval)? = nil
+    output: String? = nil
   ) throws -> Invoked {
-    let crashes = ["--crashes", scratch.path("crashes")]
-    return try Invoked.pagefuzz(
-      ["fuzz", "--protocol", "v6.1", "--executions", "200", "--format", "json"] + crashes + more,
-      environment: environment, signal: signal)
+    try Invoked.pagefuzz(
+      words + ["--crashes", scratch.path("crashes")] + more, environment: environment,
+      output: output)
   }
+
+  private static let words = [
+    "fuzz", "--protocol", "v6.1", "--executions", "200", "--format", "json",
+  ]
 
   private static func left(_ scratch: Scratch, _ result: Invoked) throws -> Left {
     let directory = scratch.path("crashes")
@@ -54,17 +58,31 @@ struct CampaignCommandTests {
     }
   }
 
-  @Test("Killed twenty times and resumed it finds the same, and no file is torn")
+  @Test("Killed twenty times, and its workers, and resumed by any number of them it finds the same")
   func killed() throws {
     let scratch = try Scratch()
     let kept = ["--resume", "--state", scratch.path("state")]
-    var kills = 0
+    var (kills, deaths) = (0, 0)
     for round in 0..<20 {
-      let result = try Self.fuzz(
-        scratch, kept, signal: (SIGKILL, after: 0.15 + 0.02 * Double(round % 10)))
-      if result.status == 128 + SIGKILL { kills += 1 }
+      if round % 4 == 0 {
+        // Begun anew, so that there always is something to be killed over.
+        for name in ["state", "crashes"] {
+          try? FileManager.default.removeItem(atPath: scratch.path(name))
+        }
+      }
+      let campaign = try Invoked.start(
+        Self.words + ["--crashes", scratch.path("crashes"), "--workers", "\([1, 2, 4][round % 3])"]
+          + kept)
+      Thread.sleep(forTimeInterval: 0.1 + 0.01 * Double(round % 10))
+      if let worker = Invoked.children(of: campaign.processIdentifier).last {
+        if kill(worker, SIGKILL) == 0 { deaths += 1 }
+      }
+      Thread.sleep(forTimeInterval: 0.05 + 0.02 * Double(round % 7))
+      kill(campaign.processIdentifier, SIGKILL)
+      campaign.waitUntilExit()
+      if campaign.terminationReason == .uncaughtSignal { kills += 1 }
     }
-    #expect(kills > 0)
+    #expect(kills > 5 && deaths > 5, "\(kills) and \(deaths)")
     let result = try Self.fuzz(scratch, kept)
     #expect(result.status == 1, "\(result.errors)")
     #expect(try Self.left(scratch, result) == Self.calm.get())
@@ -173,6 +191,60 @@ struct CampaignCommandTests {
     #expect(left.files.count >= 3, "what the others found is there too")
   }
 
+  @Test("Workers that die of every other program end nothing, and what killed them is kept")
+  func manyTraps() throws {
+    let scratch = try Scratch()
+    let result = try Self.fuzz(scratch, [], ["PAGEFUZZ_FAULT": "trap:munmap"])
+    #expect(result.status == 1, "\(result.errors)")
+    #expect(result.output.contains("\"executions\":200"))
+    let traps = try Self.left(scratch, result).files.filter { $0.key.contains("-trap-") }
+    #expect(traps.count == 1 && traps.values.allSatisfy { $0.contains("no line can be left out") })
+    #expect(result.output.contains("\"engineDeaths\":[\"\(scratch.path("crashes"))/v6.1-trap-"))
+    // A reduction that somebody interrupted is made up for, and told.
+    let (name, text) = try #require(traps.first)
+    let unfinished = text.replacing(/, in [0-9]+ lines?; no line can be left out/) { _ in
+      "; as it was found"
+    }
+    try scratch.write(unfinished, to: "crashes/\(name)")
+    let again = try Self.fuzz(scratch, [], ["PAGEFUZZ_FAULT": "trap:munmap"])
+    #expect(again.output.contains("\"engine\":\"trap\""))
+    #expect(scratch.text(of: "crashes/\(name)").contains("no line can be left out"))
+    let third = try Self.fuzz(scratch, [], ["PAGEFUZZ_FAULT": "trap:munmap"])
+    #expect(third.status == 0, "all of it is known")
+  }
+
+  @Test("What another campaign left half-done is finished, not taken away")
+  func halfDone() throws {
+    let scratch = try Scratch()
+    func fuzz(_ executions: String, _ more: [String] = []) throws {
+      let places = ["--state", scratch.path("state"), "--crashes", scratch.path("crashes")]
+      let words = ["fuzz", "--protocol", "v6.1", "--executions", executions]
+      #expect(try Invoked.pagefuzz(words + places + more).status == 1)
+    }
+    try fuzz("200")
+    let raw = """
+      # pagefuzz program 1
+      # Found with seed 1 in execution 300; not minimized.
+      protocol v6.12
+      cpu0  h1 = gup(mm0, file0:0, write)
+      cpu0  h2 = gup(mm0, file0:0)
+      cpu0  munmap(mm0, file0:0)
+      cpu0  punch_hole(file0:0)
+      expect I27 fsdax foreign-get cause=scansUnmappedFiles
+
+      """
+    try scratch.write(raw, to: "crashes/raw.prog")
+    for (executions, isThere) in [("250", true), ("400", false)] {
+      try fuzz(executions, ["--resume"])
+      #expect((scratch.text(of: "crashes/raw.prog") == raw) == isThere, "\(executions)")
+    }
+    let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path("crashes"))
+    let finished = names.filter { $0.hasPrefix("v6.12-I27-") }
+    #expect(finished.count == 1)
+    let text = scratch.text(of: "crashes/\(finished.first ?? "")")
+    #expect(text.split(separator: "\n").count { $0.hasPrefix("cpu0") } == 3, "\(text)")
+  }
+
   @Test("What a sanitizer reports of a worker is named, and kept with the program")
   func sanitizerReport() throws {
     let scratch = try Scratch()
@@ -192,18 +264,21 @@ struct CampaignCommandTests {
     #expect(!result.errors.contains("AddressSanitizer"), "it is in the file")
   }
 
+  /// How a worker is to die, and what that is called; a sanitizer's build has no bounds.
+  private static let deaths = [("hang", "hang"), ("kill", "kill"), ("memory", "trap")]
+
   @Test(
-    "An execution without end, and one that the system kills, are left out and saved",
-    arguments: ["hang", "kill"])
-  func hang(kind: String) throws {
+    "An execution without end, one that the system kills, and one without bounds are saved",
+    arguments: instruments_report_faults() ? Array(deaths.dropLast()) : deaths)
+  func hang(fault: String, kind: String) throws {
     let scratch = try Scratch()
-    let result = try Self.fuzz(scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "\(kind)@100"])
+    let result = try Self.fuzz(scratch, ["--workers", "2"], ["PAGEFUZZ_FAULT": "\(fault)@100"])
     #expect(result.output.contains("\"engine\":\"\(kind)\",\"execution\":100"), "\(result.errors)")
     let left = try Self.left(scratch, result)
     #expect(left.files.keys.contains { $0.hasPrefix("v6.1-\(kind)-") })
     #expect(left.summary.contains("\"executions\":200"))
     let alone = try Scratch()
-    let same = try Self.fuzz(alone, ["--workers", "1"], ["PAGEFUZZ_FAULT": "\(kind)@100"])
+    let same = try Self.fuzz(alone, ["--workers", "1"], ["PAGEFUZZ_FAULT": "\(fault)@100"])
     #expect(try Self.left(alone, same) == left)
   }
 
@@ -233,5 +308,9 @@ struct CampaignCommandTests {
     #expect(result.errors.contains("going on") && result.errors.contains("could not be saved"))
     #expect(result.errors.contains("expect I"), "programs")
     #expect(result.output.contains("\"executions\":200"))
+    // Where standard output is on that disk, what was found is still told.
+    let mute = try Self.fuzz(
+      try Scratch(), [], ["PAGEFUZZ_DISK": "28@20-100000000"], output: "/dev/full")
+    #expect(mute.status == 74 && mute.errors.contains("expect I"), "\(mute.errors)")
   }
 }

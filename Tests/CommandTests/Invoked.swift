@@ -11,9 +11,9 @@ struct Invoked {
   /// Runs the `pagefuzz` that was built with these tests; a signal may ask it to end.
   static func pagefuzz(
     _ arguments: [String], environment: [String: String] = [:],
-    signal: (number: Int32, after: TimeInterval)? = nil
+    signal: (number: Int32, after: TimeInterval)? = nil, output: String? = nil
   ) throws -> Invoked {
-    try run(executable: pagefuzzURL, arguments, "", signal, environment)
+    try run(executable: pagefuzzURL, arguments, "", signal, environment, output)
   }
 
   /// Starts a `pagefuzz` that nobody waits for.
@@ -24,6 +24,18 @@ struct Invoked {
     (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
     try process.run()
     return process
+  }
+
+  /// The processes that a process has started and that are there.
+  static func children(of parent: pid_t) -> [pid_t] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { pid_t($0) }.sorted().filter { process in
+      let status = FileManager.default.contents(atPath: "/proc/\(process)/stat") ?? Data()
+      // After the name, which may have spaces: the state, and who started it.
+      let words = String(decoding: status, as: UTF8.self).split(separator: ")").last?
+        .split(separator: " ")
+      return words.map { $0.count > 1 && pid_t($0[1]) == parent } ?? false
+    }
   }
 
   /// Runs a program from the search path; nil where it is not installed.
@@ -44,7 +56,8 @@ struct Invoked {
 
   private static func run(
     executable: URL, _ arguments: [String], _ input: String,
-    _ signal: (number: Int32, after: TimeInterval)?, _ environment: [String: String] = [:]
+    _ signal: (number: Int32, after: TimeInterval)?, _ environment: [String: String] = [:],
+    _ output: String? = nil
   ) throws -> Invoked {
     let scratch = try Scratch()
     for name in ["input", "output", "errors"] { try scratch.write("", to: name) }
@@ -56,7 +69,7 @@ struct Invoked {
       process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     }
     process.standardInput = FileHandle(forReadingAtPath: scratch.path("input"))
-    process.standardOutput = FileHandle(forWritingAtPath: scratch.path("output"))
+    process.standardOutput = FileHandle(forWritingAtPath: output ?? scratch.path("output"))
     process.standardError = FileHandle(forWritingAtPath: scratch.path("errors"))
     try process.run()
     if let signal {

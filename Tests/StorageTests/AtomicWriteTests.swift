@@ -36,6 +36,24 @@ struct AtomicWriteTests {
     }
   }
 
+  @Test("A write that was cut short leaves no torn file either", arguments: [false, true])
+  func shortWrite(isFinal: Bool) throws {
+    for chunkBytes in [1, 499] {
+      let content = Array(Self.content.prefix(chunkBytes * 40 + chunkBytes / 2))
+      let total = 5 + (content.count + chunkBytes - 1) / chunkBytes
+      for ordinal in 1...total {
+        let workspace = try Workspace()
+        let disk = FileSystem.failing(
+          at: ordinal, with: ENOSPC, isFinal: isFinal, chunkBytes: chunkBytes)
+        #expect(throws: StorageError.self) {
+          try disk.writeAtomically(content, to: workspace.path("a.prog"))
+        }
+        let found = workspace.content(of: "a.prog")
+        #expect(found == nil || found == content, "effect \(ordinal) tore the file")
+      }
+    }
+  }
+
   @Test("Errors say place, reason and status")
   func errors() throws {
     let workspace = try Workspace()
@@ -73,6 +91,13 @@ struct AtomicWriteTests {
     #expect(Temporary(name: temporary.name) == temporary)
     #expect(Temporary(name: target) == nil)
     #expect(Temporary(name: ".\(target).swp") == nil)
+  }
+
+  @Test("What another machine is writing is left alone")
+  func otherMachine() {
+    let abandoned = Temporary(target: "a.prog", process: .max, number: 0)
+    #expect(abandoned.isAbandoned && abandoned.host == Temporary.ownHost)
+    #expect(!Temporary(target: "a.prog", host: "elsewhere", process: .max, number: 0).isAbandoned)
   }
 
   @Test("Directories are made with those above them, and those that exist are left alone")

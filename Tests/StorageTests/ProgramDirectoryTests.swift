@@ -19,8 +19,7 @@ struct ProgramDirectoryTests {
     try workspace.write(Array(repeating: 0, count: 99) + [10], to: "zeros.prog")
     try workspace.write([0xff, 0xfe, 10], to: "junk.prog")
     try workspace.write(whole.utf8, to: "README.md")
-    try workspace.write(
-      whole.utf8, to: Temporary(target: "c.prog", process: .max, number: 0).name)
+    try workspace.write(whole.utf8, to: halfWritten.name)
     try workspace.write(repeatElement(35, count: ProgramFiles.limitBytes + 1), to: "huge.prog")
     try workspace.write(whole.utf8, to: "directory.prog/inner.prog")
     let files = FileManager.default
@@ -31,6 +30,9 @@ struct ProgramDirectoryTests {
     #expect(mkfifo(workspace.path("pipe.prog"), 0o600) == 0)
     return workspace
   }
+
+  /// What a process that was killed leaves.
+  private static let halfWritten = Temporary(target: "c.prog", process: .max, number: 0)
 
   @Test("What cannot be used is skipped and reported; the rest comes in order")
   func read() throws {
@@ -43,7 +45,7 @@ struct ProgramDirectoryTests {
       #expect(reasons[torn]?.reason == .torn, "\(torn)")
     }
     #expect(reasons["README.md"]?.reason == .foreign)
-    #expect(reasons[".c.prog.2147483647.0.tmp"]?.reason == .unfinished)
+    #expect(reasons[Self.halfWritten.name]?.reason == .unfinished)
     for name in ["huge.prog", "directory.prog", "dangling.prog", "loop.prog", "pipe.prog"] {
       let place = workspace.path(name)
       #expect(reasons[name]?.explanation.hasPrefix("\(place): cannot read: ") == true, "\(name)")

@@ -26,7 +26,7 @@ struct StateDirectoryTests {
     for block in Self.blocks { try directory.append(block) }
     directory.close()
     var contents = try #require(try read(workspace))
-    #expect(contents.about == "a campaign\n" && contents.state == nil && !contents.isTorn)
+    #expect(contents.about == "a campaign\n" && contents.state == nil && contents.tornBytes == 0)
     #expect(contents.journal == Self.blocks)
     directory = try StateDirectory(workspace.path("state"))
     try directory.resume()
@@ -62,13 +62,17 @@ struct StateDirectoryTests {
     for cut in stride(from: 0, to: whole.count, by: 701) {
       try workspace.write(whole.prefix(cut), to: "state/journal")
       let torn = try #require(try read(workspace))
+      let rest = whole[(cut - torn.tornBytes)..<cut]
       #expect(torn.journal == Array(Self.blocks.prefix(torn.journal.count)))
       directory = try StateDirectory(workspace.path("state"))
       try directory.resume()
       try directory.append([9])
       directory.close()
       let after = try #require(try read(workspace))
-      #expect(after.journal == torn.journal + [[9]] && !after.isTorn)
+      #expect(after.journal == torn.journal + [[9]] && after.tornBytes == 0)
+      if !rest.isEmpty {
+        #expect(workspace.content(of: "state/\(StateDirectory.tornName)") == Array(rest))
+      }
     }
     var changed = whole
     changed[whole.count - 1] ^= 1
@@ -92,17 +96,18 @@ struct StateDirectoryTests {
 
   @Test(
     "Every effect may fail: what is read is a beginning of what happened",
-    arguments: [
-      ENOSPC, EIO, EROFS,
-    ])
-  func faults(errno: Int32) throws {
-    let total = try effects { try self.work(in: $0, Workspace(), stated: &self.ignored) }
+    arguments: [(ENOSPC, 4096), (EIO, 4096), (EROFS, 4096), (ENOSPC, 1700)])
+  func faults(errno: Int32, chunkBytes: Int) throws {
+    let total = try effects(chunkBytes: chunkBytes) {
+      try self.work(in: $0, Workspace(), stated: &self.ignored)
+    }
     #expect(total > 40)
     for ordinal in 1...total {
       for isFinal in [false, true] {
         let workspace = try Workspace()
         var stated = 0
-        let disk = FileSystem.failing(at: ordinal, with: errno, isFinal: isFinal)
+        let disk = FileSystem.failing(
+          at: ordinal, with: errno, isFinal: isFinal, chunkBytes: chunkBytes)
         try? work(in: disk, workspace, stated: &stated)
         guard let contents = try read(workspace) else { continue }
         let base = contents.state.map { Int($0[0]) } ?? 0

@@ -35,9 +35,12 @@ final class Workspace: Sendable {
 }
 
 /// How many effects a piece of work has, so that each of them can be made to fail.
-func effects(of work: (FileSystem) throws -> Void) rethrows -> Int {
+func effects(
+  chunkBytes: Int = 4096, of work: (FileSystem) throws -> Void
+) rethrows -> Int {
   let counter = Counter()
-  try work(FileSystem { _, _ throws(SystemFault) in counter.increment() })
+  try work(
+    FileSystem(chunkBytes: chunkBytes) { _, _ throws(SystemFault) in counter.increment() })
   return counter.value
 }
 
