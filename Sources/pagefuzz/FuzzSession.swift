@@ -265,7 +265,8 @@ final class FuzzSession {
   /// Writes what tools of AFL++ read; nothing depends on it.
   private func writeStatistics(_ crew: Crew) {
     nextStatistics = clock.wallSeconds + Self.statisticsInterval
-    guard let store else { return }
+    // Tools divide by the programs that were executed.
+    guard let store, campaign.executions > 0 else { return }
     var moment = moment(crew)
     moment.hangs = directory.losses.count { $0.contains("-\(Crew.Death.hang.rawValue)-") }
     telemetry.note(campaign)
