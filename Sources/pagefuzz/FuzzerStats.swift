@@ -20,7 +20,9 @@ extension Telemetry {
       ("cycles_done", "\(campaign.epoch)"), ("cycles_wo_finds", "0"),
       ("execs_done", "\(campaign.executions)"),
       ("execs_per_sec", Decimals.two(rates(campaign, moment).programs)),
-      ("corpus_count", "\(max(1, campaign.checkpoints))"), ("corpus_found", "\(campaign.discoveries)"),
+      // Tools divide by it.
+      ("corpus_count", "\(max(1, campaign.checkpoints))"),
+      ("corpus_found", "\(campaign.discoveries)"),
       ("cur_item", "0"), ("pending_favs", "0"), ("pending_total", "0"), ("stability", "100.00%"),
       ("bitmap_cvg", Decimals.two(share) + "%"), ("saved_crashes", "\(new)"),
       ("saved_hangs", "\(moment.hangs)"), ("last_find", "\(lastDiscovery.time)"),
