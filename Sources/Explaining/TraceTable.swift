@@ -153,6 +153,7 @@ extension Machine {
         guard entry.kind == .page, pages.contains(pfn.position) else { continue }
         return Spelling.filePage(file, index) + (entry.isPMD ? " pmd" : "")
           + (entry.isLocked ? " locked" : "") + (entry.isZapped ? " zapped" : "")
+          + (entry.isDirty ? " dirty" : "")
       }
     }
     return "-"

@@ -69,7 +69,7 @@ extension Protocol {
   private static let eraDBugs: [KnownBug] = {
     let inherited: [Rule] = [
       .drainsBeforeUnbind, .writesReplaceHoles, .holdsEntryWhileUnmapping, .locksFaultPage,
-      .grantsNoSlack,
+      .invalidatesOnlyHoles, .grantsNoSlack,
       .leavesMigratedOffLRU, .countsBeforeListing, .waitsForDeviceDAXUsers, .waitsForPagesInUse,
       .exitsPagemapLast, .rechecksPrivatePTE,
     ]

@@ -162,6 +162,8 @@ package struct Entry: Equatable, Sendable {
   package var isPMD = false
   /// DAX_ZAP: the reference of the entry was dropped, the file still has the page.
   package var isZapped = false
+  /// PAGECACHE_TAG_DIRTY: a fault that writes has had it, and nothing was written back since.
+  package var isDirty = false
   package var pfn = PFN.none
 
   /// Pages it stands for.

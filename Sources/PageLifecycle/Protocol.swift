@@ -113,6 +113,8 @@ package enum Rule: UInt8, CaseIterable, Sendable {
   case countsSharesAtomically
   // Who finds a page by its number
   case keepsPinnedMapped
+  // Who writes through the file
+  case invalidatesOnlyHoles
 }
 
 package struct RuleInfo: Sendable {

@@ -132,7 +132,8 @@ extension Machine {
       let index = PageIndex(position)
       let (entry, block) = (inode.entries[index], inode.blocks[index])
       digest.mix(
-        entry.kind.rawValue, (entry.isLocked ? 1 : 0) | (entry.isZapped ? 2 : 0),
+        entry.kind.rawValue,
+        (entry.isLocked ? 1 : 0) | (entry.isZapped ? 2 : 0) | (entry.isDirty ? 4 : 0),
         entry.isPMD ? 1 : 0, entry.pfn.rawValue)
       digest.mix(
         block.pfn.rawValue, block.isUnwritten ? 1 : 0, inode.contents[index], inode.present[index])

@@ -51,7 +51,7 @@ extension Protocol {
   private static let inherited: [Rule] = [
     .scansUnmappedFiles, .examinesLockedEntries, .waitsAtEviction, .drainsBeforeUnbind,
     .writesReplaceHoles, .holdsEntryWhileUnmapping, .locksFaultPage, .leavesMigratedOffLRU,
-    .waitsForDeviceDAXUsers,
+    .waitsForDeviceDAXUsers, .invalidatesOnlyHoles,
     .waitsForPagesInUse, .exitsPagemapLast, .rechecksPrivatePTE,
   ]
 }

@@ -125,6 +125,11 @@ extension Race {
       calls: [["dax_fault(mm0, file0:0, write)"], ["pwrite(file0:0, 1)", "load(mm0, file0:0)"]],
       rules: [.writesReplaceHoles]),
     Race(
+      name: "gup of a hole against the pwrite that gives it a block",
+      boot: Boot(files: 1, filePages: 1, devicePages: 1),
+      calls: [["pwrite(file0:0, 1)", "punch_hole(file0:0)"], ["h0 = gup(mm0, file0:0)"]],
+      rules: [.invalidatesOnlyHoles]),
+    Race(
       name: "munmap against memory_failure",
       setup: ["cpu0  dax_fault(mm0, file0:0, write)"],
       calls: [["munmap(mm0, file0:0)"], ["memory_failure(p0)"]],

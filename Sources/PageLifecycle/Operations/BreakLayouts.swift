@@ -286,6 +286,12 @@ extension Machine {
     PFN(entry.pfn.position + (entry.isPMD ? index.position % Limits.pagesPerPMD : 0))
   }
 
+  /// `xas_set_mark()` with PAGECACHE_TAG_DIRTY, of an entry that had its page before.
+  mutating func markDirty(_ file: FileID, _ home: PageIndex) {
+    files[file].entries[home].isDirty = true
+    touch(file)
+  }
+
   /// Removes one entry for good: `dax_disassociate_entry()`, `xas_store(NULL)`, wake all.
   ///
   /// One step, because everything it writes is behind the pages lock and no lock-free reader

@@ -24,7 +24,8 @@ enum DaxFault: Body {
     case allocateCopy, copyData
     /// `unmap_mapping_pages()` of a zero entry that is replaced
     case zapZeroPage
-    /// `dax_insert_entry()`: `xas_lock_irq()`, `dax_associate_entry()`, `xas_store()`
+    /// `dax_insert_entry()`: `xas_lock_irq()`, `dax_associate_entry()`, `xas_store()`, and of a
+    /// fault that writes `xas_set_mark()`
     case lockToInsert, getPagemap, associate, getEntryPages, storeEntry, unlockInserted
     /// a zapped entry that holds again: the tag goes, and who waits for its pages looks again
     case clearTag, wakeWaiters
@@ -282,6 +283,7 @@ enum DaxFault: Body {
     case .associate:
       if m.sharesBlock(file, index) { return share(&m) }
       guard entry.kind != .page else {
+        if isWritable { m.markDirty(file, home) }
         return .next(holdsEntry(entry, &m) ? .getEntryPages : .unlockInserted)
       }
       guard !m.frame.pfn.isNone else { return .next(.storeEntry) }
@@ -308,7 +310,7 @@ enum DaxFault: Body {
     case .storeEntry:
       let kind: Entry.Kind = m.frame.pfn.isNone ? .zero : .page
       m.files[file].entries[home] = Entry(
-        kind: kind, isLocked: true, isPMD: entry.isPMD, pfn: m.frame.pfn)
+        kind: kind, isLocked: true, isPMD: entry.isPMD, isDirty: isWritable, pfn: m.frame.pfn)
       m.touch(file)
       return .next(.unlockInserted)
 
@@ -352,8 +354,10 @@ enum DaxFault: Body {
   }
 
   private static func storeSharedEntry(_ m: inout Machine) -> Transition<Step> {
+    let wasDirty = m.files[m.frame.file].entries[m.frame.index].isDirty
     m.files[m.frame.file].entries[m.frame.index] = Entry(
-      kind: .page, isLocked: true, pfn: m.frame.pfn)
+      kind: .page, isLocked: true, isDirty: wasDirty || m.frame.flags.contains(.write),
+      pfn: m.frame.pfn)
     return .next(.unlockInserted)
   }
 

@@ -9,9 +9,10 @@ enum FileIO: Body {
     case lockInode
     /// `ext4_iomap_begin()`
     case iomapBegin
-    /// `invalidate_inode_pages2_range()` of a hole's zero entry: the entry first, then its PTEs
+    /// `invalidate_inode_pages2_range()`: `__dax_invalidate_entry()` of what stands for a hole, or
+    /// has a page and is not dirty; then `unmap_mapping_pages()`
     case lockPages, examineEntry, unlockToSleep, sleepOnEntry, unlockPages, zapHole
-    /// an entry that was kept, and locked, until nobody maps it
+    /// an entry that is kept, and locked, until nobody maps it
     case lockToDelete, deleteEntry, unlockDeleted
     /// `dax_copy_to_iter()`, `dax_copy_from_iter()`
     case copy
@@ -56,6 +57,7 @@ enum FileIO: Body {
         m.frame.result = Outcome(m.pgmap.isAlive ? .noSpace : .noDevice)
         return .next(.unlockInode)
       }
+      if isNew { m.frame.pfn = m.files[file].blocks[index].pfn }
       // A fault that has just got the block may not have taken the zero page away yet.
       let replaces = isNew || m.obeys(.writesReplaceHoles) || m.sharesBlock(file, index)
       return .next(replaces ? .lockPages : .copy)
@@ -110,7 +112,19 @@ enum FileIO: Body {
     if !m.unshareBlock(m.call.file, m.call.page) { m.frame.result = Outcome(.noSpace) }
   }
 
+  /// Whether an entry stays: it has a page, and no file but this one has the block.
+  ///
+  /// Where the block is the write's new one, the entry was made since.  The kernel keeps it where
+  /// it is dirty: `__dax_invalidate_entry()` without `trunc`.
+  private static func keeps(_ entry: Entry, _ m: inout Machine) -> Bool {
+    guard entry.kind == .page, !m.sharesBlock(m.call.file, m.call.page) else { return false }
+    return m.frame.pfn.isNone || entry.isDirty || m.obeys(.invalidatesOnlyHoles)
+  }
+
   /// A new block takes the place of a zero page some process may still map.
+  ///
+  /// Registers: pfn, the block if it is new; count, whether the entry is kept (1) or kept until
+  /// nobody maps it (2).
   private static func invalidate(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let (file, index) = (m.call.file, m.call.page)
     switch step {
@@ -123,7 +137,7 @@ enum FileIO: Body {
       return m.acquire(.pages(file)) ? .next(.deleteEntry) : .wait
 
     case .deleteEntry:
-      m.deleteEntry(file, m.files[file].home(of: index), isReplaced: true)
+      m.deleteEntry(file, m.files[file].home(of: index), isReplaced: m.frame.pfn.isNone)
       unshare(&m)
       m.emit(.entryReleased(file, index))
       return .next(.unlockDeleted)
@@ -141,17 +155,15 @@ enum FileIO: Body {
         m.waitForEntry(file, index)
         return .next(.unlockToSleep)
       }
-      // An entry with a page was made after the write's block was: it stays, unless others have it.
-      let isShared = m.sharesBlock(file, index)
-      m.frame.count = entry.kind == .page && !isShared ? 1 : 0
-      if entry.kind == .zero || entry.kind == .empty || (entry.kind == .page && isShared) {
+      m.frame.count = keeps(entry, &m) ? 1 : 0
+      if entry.kind != .absent && m.frame.count == 0 {
         guard !m.obeys(.holdsEntryWhileUnmapping) else {
           m.files[file].entries[m.files[file].home(of: index)].isLocked = true
           m.touch(file)
           m.frame.count = 2
           return .next(.unlockPages)
         }
-        m.deleteEntry(file, m.files[file].home(of: index), isReplaced: true)
+        m.deleteEntry(file, m.files[file].home(of: index), isReplaced: m.frame.pfn.isNone)
       } else if m.obeys(.holdsEntryWhileUnmapping) {
         unshare(&m)
       }
