@@ -21,7 +21,7 @@ struct ExplanationTests {
         "daxFaultIO.getPage 0>1", "daxFaultIO.takeMapReference 1>2", "dropPage.dropReference 2>1",
       ])
     #expect(trace.rows.contains { $0[.freeList]?.text == "free>-" })
-    #expect(trace.rows.contains { $0[.entry]?.text == "->file0:0 locked" })
+    #expect(trace.rows.contains { $0[.entry]?.text == "->file0:0 locked dirty" })
     #expect(trace.rows.contains { $0[.mapping]?.text == "none>file0" })
     guard case .violation(let words)? = trace.items.last else {
       Issue.record("the trace does not end in the violation")
