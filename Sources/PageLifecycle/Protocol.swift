@@ -199,6 +199,8 @@ package struct Rules: Sendable, Equatable {
   package var breakDeletesEntries = true
   /// GUP takes a pgmap reference around each FS_DAX PTE.
   package var gupTakesPagemap = false
+  /// O_DIRECT into a mapping pins its pages, and holds no plain references of them.
+  package var pinsDirectIO = true
   /// A PMD entry is one folio: counts live in its head page.
   package var hasLargeFolios = true
   /// Private pages of a device may be one folio: handed out, mapped, migrated and freed whole.

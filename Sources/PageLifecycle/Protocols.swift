@@ -63,20 +63,21 @@ extension Protocol {
   package static let v6_1 = Protocol(
     name: "v6.1",
     summary: """
-      v6.1 to v6.14.  An idle fsdax page has refcount 1; page tables hold no reference of it \
-      and its mapcount stays 0.  Waiters sleep until the count is 1 again.
+      v6.1 and v6.2.  An idle fsdax page has refcount 1; page tables hold no reference of it \
+      and its mapcount stays 0.  Waiters sleep until the count is 1 again.  O_DIRECT takes plain \
+      references of the pages of a mapping.
       """,
     source: "recorded traces of 6.1.192; ef233450898f, 0dc45ca1ce18",
-    design: sharingBlocks(eraE(breaksBeyondEnd: false)), knownBugs: eraEBugs + bugsSinceV6_2)
+    design: sharingBlocks(eraE), knownBugs: eraEBugs + bugsSinceV6_2)
 
   static let v6_12 = Protocol(
     name: "v6.12",
     summary: """
-      As v6.1, with the order of ext4's punch hole since then: layouts are broken before the \
-      range is compared with the end of the file.
+      v6.3 to v6.14.  As v6.1, but O_DIRECT pins the pages of a mapping, and ext4 breaks layouts \
+      before it compares the range of a punch with the end of the file.
       """,
-    source: "recorded traces of 6.12.107",
-    design: sharingBlocks(eraE(breaksBeyondEnd: true)), knownBugs: eraEBugs + bugsSinceV6_2)
+    source: "recorded traces of 6.12.107; iov_iter_extract_pages(), v6.3",
+    design: sharingBlocks(lateE), knownBugs: eraEBugs + bugsSinceV6_2)
 
   static let v6_18 = Protocol(
     name: "v6.18",
@@ -124,7 +125,7 @@ extension Protocol {
   ]
 
   static let eraC: Rules = {
-    var rules = eraE(breaksBeyondEnd: false)
+    var rules = eraE
     rules.driverCount = 1
     return rules
   }()
@@ -165,7 +166,7 @@ extension Protocol {
     return rules
   }
 
-  static func eraE(breaksBeyondEnd: Bool) -> Rules {
+  static let eraE: Rules = {
     var rules = Rules()
     (rules.idleCount, rules.poolCount) = (1, 1)
     rules.countsMappings = false
@@ -174,11 +175,20 @@ extension Protocol {
     rules.gupTakesPagemap = true
     rules.hasLargeFolios = false
     rules.tagsSharedPages = true
-    rules.breaksBeyondEnd = breaksBeyondEnd
+    rules.breaksBeyondEnd = false
+    rules.pinsDirectIO = false
     // These eras test "trunc && refcount > 1" by a warning only, and delete entries later.
     rules.exempt = InvariantSet([.I24, .I35])
     return rules
-  }
+  }()
+
+  /// What came to the era while it lasted.
+  private static let lateE: Rules = {
+    var rules = eraE
+    rules.breaksBeyondEnd = true
+    rules.pinsDirectIO = true
+    return rules
+  }()
 
   private static let bugsSinceV6_2 = [
     KnownBug(.putsPagemapOfRefused, "6220694c52a5; the same lines since v6.2"),

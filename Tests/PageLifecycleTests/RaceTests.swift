@@ -28,6 +28,7 @@ struct RaceTests {
     var new = try #require(Protocol.all.first { $0.name == "v6.12" })
     #expect(new.knownBugs == old.knownBugs)
     new.design.breaksBeyondEnd = old.design.breaksBeyondEnd
+    new.design.pinsDirectIO = old.design.pinsDirectIO
     #expect(new.design == old.design)
   }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-/// A FOLL_PIN that ends with the call: O_DIRECT into a mapping, and process_vm_readv(2).
+/// A reference that ends with the call: of O_DIRECT into a mapping, FOLL_GET up to v6.2 and
+/// FOLL_PIN since, and of process_vm_readv(2), FOLL_PIN.
 enum ShortPin: Body {
   enum Step: UInt8, CaseIterable {
-    /// `iov_iter_extract_pages()`, `pin_user_pages_remote()`
+    /// `iov_iter_extract_pages()`, `pin_user_pages_remote()`; `iov_iter_get_pages()`
     case pin, checkPinned
     /// the device or the other process reads or writes the page
     case transfer
-    /// `unpin_user_pages()`
+    /// `unpin_user_pages()`; `put_page()`
     case unpin
   }
 
@@ -29,12 +30,13 @@ enum ShortPin: Body {
     let handle = HandleID(Limits.handles + min(m.current.position, Limits.cpus - 1))
     switch step {
     case .pin:
-      guard m.open(handle, pin: true) else {
+      let isSlow = m.call.operation == .processVMReadv
+      let isPin = isSlow || m.rules.pinsDirectIO
+      guard m.open(handle, pin: isPin) else {
         m.value = Outcome(.busy)
         return .finish
       }
-      let isSlow = m.call.operation == .processVMReadv
-      return m.enter(m.walk(handle, isSlow: isSlow, true), then: Step.checkPinned)
+      return m.enter(m.walk(handle, isSlow: isSlow, isPin), then: Step.checkPinned)
 
     case .checkPinned:
       m.close(handle)
@@ -60,7 +62,8 @@ enum ShortPin: Body {
       m.handles[handle].state = .released
       let pfn = m.handles[handle].pages[0]
       guard !pfn.isNone else { return .next(.unpin) }
-      return m.enter(PutPage.frame(m.owner(of: pfn), .pin), then: Step.unpin)
+      let holder = m.handles[handle].holder
+      return m.enter(PutPage.frame(m.owner(of: pfn), holder), then: Step.unpin)
     }
   }
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+import PageLifecycle
+import Programs
+import Testing
+
+/// What one era has and another has not, each told by a program of a few calls.
+@Suite("What eras differ in")
+struct EraTests {
+  struct Story: Sendable, CustomTestStringConvertible {
+    /// A protocol, and what is repaired or broken of it.
+    var variant: String
+    /// What it is about.
+    var about: String
+    var boot: String
+    var lines: String
+    var testDescription: String { "\(variant): \(about)" }
+  }
+
+  static let one = "files=1 filePages=1 devicePages=1"
+  static let devices = "files=0 filePages=1 devicePages=1 devices=4"
+
+  @Test("A program goes as it states", arguments: all)
+  func story(_ story: Story) throws {
+    let head = "# pagefuzz program 1\nprotocol \(story.variant)\nboot \(story.boot)\n"
+    let report = Execution.run(try ProgramParser.parse(head + story.lines))
+    let differences = report.failures.flatMap(\.diff)
+    #expect(report.isAsExpected(), "\(differences.joined(separator: "\n"))")
+  }
+}
+
+extension EraTests {
+  static let all: [Story] = directIO
+
+  /// O_DIRECT into a mapping.
+  static let directIO: [Story] = [
+    Story(
+      variant: "v5.17", about: "O_DIRECT takes plain references", boot: one,
+      lines: """
+        cpu0  store(mm0, file0:0, 1) = 0
+        cpu1  direct_io(mm0, file0:0, 2, write) = 0 until transfer
+        assert file0:0 ref=2 gets=1 pins=0
+        cpu1  resume
+        assert file0:0 ref=1 gets=0 pins=0 data=2
+        expect none
+        """),
+    Story(
+      variant: "v5.18", about: "O_DIRECT takes plain references", boot: one,
+      lines: """
+        cpu0  store(mm0, file0:0, 1) = 0
+        cpu1  direct_io(mm0, file0:0, 2, write) = 0 until transfer
+        assert file0:0 ref=2 gets=1 pins=0
+        cpu1  resume
+        assert file0:0 ref=1 gets=0 pins=0 data=2
+        expect none
+        """),
+    Story(
+      variant: "zone-device-2021 +mappingsHold", about: "O_DIRECT takes plain references",
+      boot: one,
+      lines: """
+        cpu0  store(mm0, file0:0, 1) = 0
+        cpu1  direct_io(mm0, file0:0, 2, write) = 0 until transfer
+        assert file0:0 ref=2 gets=1 pins=0
+        cpu1  resume
+        assert file0:0 ref=1 gets=0 pins=0 data=2
+        expect none
+        """),
+    Story(
+      variant: "v6.12", about: "O_DIRECT pins", boot: one,
+      lines: """
+        cpu0  store(mm0, file0:0, 1) = 0
+        cpu1  direct_io(mm0, file0:0, 2, write) = 0 until transfer
+        assert file0:0 ref=1025 gets=0 pins=1
+        cpu1  resume
+        assert file0:0 ref=1 gets=0 pins=0 data=2
+        expect none
+        """),
+    Story(
+      variant: "dax-gup-v1", about: "a page of O_DIRECT is not seen to be busy", boot: one,
+      lines: """
+        cpu0  dax_fault(mm0, file0:0, write) = 0
+        cpu1  direct_io(mm0, file0:0, 2, write) until transfer
+        assert file0:0 ref=2 gets=1 pins=0
+        cpu0  punch_hole(file0:0)
+        expect I24 fsdax foreign-get cause=seesPlainReferences
+        """),
+  ]
+}
