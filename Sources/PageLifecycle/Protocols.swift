@@ -63,21 +63,22 @@ extension Protocol {
   package static let v6_1 = Protocol(
     name: "v6.1",
     summary: """
-      v6.1 and v6.2.  An idle fsdax page has refcount 1; page tables hold no reference of it \
+      v6.1.  An idle fsdax page has refcount 1; page tables hold no reference of it \
       and its mapcount stays 0.  Waiters sleep until the count is 1 again.  O_DIRECT takes plain \
       references of the pages of a mapping.
       """,
     source: "recorded traces of 6.1.192; ef233450898f, 0dc45ca1ce18",
-    design: sharingBlocks(eraE), knownBugs: eraEBugs + bugsSinceV6_2)
+    design: sharingBlocks(eraE), knownBugs: eraEBugs + bugsOfSharing)
 
   static let v6_12 = Protocol(
     name: "v6.12",
     summary: """
-      v6.3 to v6.14.  As v6.1, but O_DIRECT pins the pages of a mapping, and ext4 breaks layouts \
-      before it compares the range of a punch with the end of the file.
+      v6.3 to v6.14.  As v6.1, but a process can map pages of a peer-to-peer pool, O_DIRECT pins \
+      the pages of a mapping, and ext4 breaks layouts before it compares the range of a punch \
+      with the end of the file.
       """,
-    source: "recorded traces of 6.12.107; iov_iter_extract_pages(), v6.3",
-    design: sharingBlocks(lateE), knownBugs: eraEBugs + bugsSinceV6_2)
+    source: "recorded traces of 6.12.107; 7e9c7ef83d78, v6.2; iov_iter_extract_pages(), v6.3",
+    design: sharingBlocks(lateE), knownBugs: eraEBugs + bugsOfPools + bugsOfSharing)
 
   static let v6_18 = Protocol(
     name: "v6.18",
@@ -132,6 +133,7 @@ extension Protocol {
 
   static let eraCBugs =
     eraEBugs + [
+      KnownBug(.countsBeforeListing, "ef233450898f, fixed in v6.1"),
       KnownBug(.waitsForPagesInUse, "0dc45ca1ce18, fixed in v6.1"),
       KnownBug(.exitsPagemapLast, "v5.19 memunmap_pages()"),
       KnownBug(.rechecksPrivatePTE, "16ce101db85d, fixed in v6.1"),
@@ -144,7 +146,6 @@ extension Protocol {
     rules.driverBase = 1
     rules.baseHoldsPagemap = true
     rules.hasCoherent = false
-    rules.mapsPools = false
     return rules
   }()
 
@@ -177,6 +178,7 @@ extension Protocol {
     rules.tagsSharedPages = true
     rules.breaksBeyondEnd = false
     rules.pinsDirectIO = false
+    rules.mapsPools = false
     // These eras test "trunc && refcount > 1" by a warning only, and delete entries later.
     rules.exempt = InvariantSet([.I24, .I35])
     return rules
@@ -187,11 +189,16 @@ extension Protocol {
     var rules = eraE
     rules.breaksBeyondEnd = true
     rules.pinsDirectIO = true
+    rules.mapsPools = true
     return rules
   }()
 
-  private static let bugsSinceV6_2 = [
+  private static let bugsOfPools = [
+    KnownBug(.countsBeforeListing, "b7e282378773, fixed in v6.15"),
     KnownBug(.putsPagemapOfRefused, "6220694c52a5; the same lines since v6.2"),
+  ]
+
+  private static let bugsOfSharing = [
     KnownBug(.freesOnlyIdleBlocks, "found by pagefuzz, in no recording"),
     KnownBug(.countsSharesAtomically, "found by pagefuzz, in no recording"),
   ]
@@ -207,7 +214,6 @@ extension Protocol {
     KnownBug(.locksFaultPage, "1afaeb8293c9, fixed in v6.15"),
     KnownBug(.grantsNoSlack, "read in 5.19 to 6.12"),
     KnownBug(.leavesMigratedOffLRU, "41cddf83d8b0, fixed in v6.14"),
-    KnownBug(.countsBeforeListing, "b7e282378773, fixed in v6.15"),
     KnownBug(.waitsForDeviceDAXUsers, "unbind of a pinned device-dax device, tried on 6.12"),
   ]
 }

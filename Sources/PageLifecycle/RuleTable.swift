@@ -425,7 +425,8 @@ extension Rule {
     case .keepsMappingAtLastPut: design.idleCount == 0
     case .countsFirstReference, .dropsPagemapAtLastPut: design.entryPagemap == .perFolio
     case .countsBeforeListing:
-      (design.poolCount != 0 || design.driverCount != 0) && !design.baseHoldsPagemap
+      (design.mapsPools && design.poolCount != 0 || design.driverCount != 0)
+        && !design.baseHoldsPagemap
     default: true
     }
   }

@@ -17,7 +17,6 @@ extension Protocol {
       (rules.idleCount, rules.poolCount, rules.driverCount, rules.genericCount) = (0, 0, 0, 0)
       rules.countsMappings = true
       rules.hasLargeFolios = true
-      rules.mapsPools = false
       rules.coherentSelect = .selectSystem
       rules.coherentAsk = .selectSystem
       return rules

@@ -118,12 +118,12 @@ extension Race {
       name: "last put of a peer-to-peer page against its next owner",
       boot: devices(4), setup: ["cpu0  mmap_p2pdma(mm0, m0)"],
       calls: [["munmap(mm0, m0:0)"], ["fork()", "mmap_p2pdma(mm1, m1)"]],
-      rules: [.countsBeforeListing]),
+      rules: [.countsBeforeListing], protocols: ["v6.12", "v6.18"]),
     Race(
       name: "a pool that cannot be mapped against memunmap_pages",
       boot: devices(4),
       calls: [["mmap_p2pdma(mm0, m0, pages=2, partial)"], ["memunmap_pages(p2p0)"]],
-      rules: [.putsPagemapOfRefused, .resetsCountOfRefused]),
+      rules: [.putsPagemapOfRefused, .resetsCountOfRefused], protocols: ["v6.12", "v6.18"]),
     Race(
       name: "memunmap_pages against a late put",
       boot: devices(1), setup: ["cpu0  h0 = driver_alloc(d0)"],

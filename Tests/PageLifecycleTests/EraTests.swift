@@ -30,7 +30,7 @@ struct EraTests {
 }
 
 extension EraTests {
-  static let all: [Story] = directIO
+  static let all: [Story] = directIO + pools
 
   /// O_DIRECT into a mapping.
   static let directIO: [Story] = [
@@ -83,6 +83,45 @@ extension EraTests {
         assert file0:0 ref=2 gets=1 pins=0
         cpu0  punch_hole(file0:0)
         expect I24 fsdax foreign-get cause=seesPlainReferences
+        """),
+  ]
+
+  /// Pools of peer-to-peer memory.
+  static let pools: [Story] = [
+    Story(
+      variant: "v5.18", about: "no process maps a pool", boot: devices,
+      lines: """
+        assert p60 ref=1 map=0
+        cpu0  mmap_p2pdma(mm0, m0) = -ENXIO
+        assert p60 ref=1 map=0
+        expect none
+        """),
+    Story(
+      variant: "dax-gup-v2", about: "no process maps a pool", boot: devices,
+      lines: """
+        assert p60 ref=1 map=0
+        cpu0  mmap_p2pdma(mm0, m0) = -ENXIO
+        assert p60 ref=1 map=0
+        expect none
+        """),
+    Story(
+      variant: "dax-gup-v3", about: "no process maps a pool", boot: devices,
+      lines: """
+        assert p60 ref=1 map=0
+        cpu0  mmap_p2pdma(mm0, m0) = -ENXIO
+        assert p60 ref=1 map=0
+        expect none
+        """),
+    Story(
+      variant: "v6.12+repaired", about: "a process maps a pool", boot: devices,
+      lines: """
+        assert p60 ref=1 map=0
+        cpu0  mmap_p2pdma(mm0, m0) = 0
+        assert p60 ref=1 map=1 mapped=1
+        cpu0  h0 = gup(mm0, m0:0) = -EREMOTEIO
+        cpu0  munmap(mm0, m0:0) = 0
+        assert p60 ref=1 map=0
+        expect none
         """),
   ]
 }
