@@ -138,6 +138,7 @@ extension Protocol {
       KnownBug(.exitsPagemapLast, "v5.19 memunmap_pages()"),
       KnownBug(.rechecksPrivatePTE, "16ce101db85d, fixed in v6.1"),
       KnownBug(.wakesOnUnpin, "f4f451a16dd1, fixed in v5.19"),
+      KnownBug(.unsharesBeforePin, "a7f226604170, fixed in v5.19"),
       KnownBug(.refusesFreePages, "ef233450898f, fixed in v6.1"),
     ]
 

@@ -27,6 +27,7 @@ extension Protocol {
       KnownBug(.selectsByOwner, "patch 5: coherent pages are asked for as system memory"),
       KnownBug(.callsOnlyOwnPageFree, "derived from patch 8"),
       KnownBug(.keepsPinnedMapped, "6c287605fd56, fixed in v5.19"),
+      KnownBug(.waitsWithoutReference, "ffa65753c431, fixed in v5.17"),
     ],
     patches: [
       Patch(number: 1, title: "ext4/xfs: add page refcount helper", effect: .idleTest),
@@ -50,8 +51,8 @@ extension Protocol {
   private static let inherited: [Rule] = [
     .scansUnmappedFiles, .examinesLockedEntries, .waitsAtEviction, .drainsBeforeUnbind,
     .writesReplaceHoles, .holdsEntryWhileUnmapping, .locksFaultPage, .leavesMigratedOffLRU,
-    .waitsForDeviceDAXUsers, .invalidatesOnlyHoles,
-    .waitsForPagesInUse, .exitsPagemapLast, .rechecksPrivatePTE,
+    .waitsForDeviceDAXUsers,
+    .waitsForPagesInUse, .exitsPagemapLast, .rechecksPrivatePTE, .unsharesBeforePin,
   ]
 }
 

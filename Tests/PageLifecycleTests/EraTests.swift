@@ -30,7 +30,7 @@ struct EraTests {
 }
 
 extension EraTests {
-  static let all: [Story] = directIO + pools
+  static let all: [Story] = directIO + pools + memory
 
   /// O_DIRECT into a mapping.
   static let directIO: [Story] = [
@@ -121,6 +121,85 @@ extension EraTests {
         cpu0  h0 = gup(mm0, m0:0) = -EREMOTEIO
         cpu0  munmap(mm0, m0:0) = 0
         assert p60 ref=1 map=0
+        expect none
+        """),
+  ]
+
+  /// Anonymous memory.
+  static let memory: [Story] = [
+    Story(
+      variant: "v5.17", about: "a read pin takes a shared page as it is", boot: one,
+      lines: """
+        cpu0  mmap(mm0, m2, file0:0, pages=1, private) = 0
+        cpu0  store(mm0, m2:0, 1) = 0
+        cpu0  fork() = 0
+        cpu0  h0 = pin_user_pages(mm0, m2:0) = 1
+        assert mm0.m2:0 pte=p16 ref=1026 map=2 pins=1
+        cpu0  store(mm0, m2:0, 2)
+        expect I41 system foreign-pin cause=unsharesBeforePin
+        """),
+    Story(
+      variant: "v5.18", about: "a read pin takes a shared page as it is", boot: one,
+      lines: """
+        cpu0  mmap(mm0, m2, file0:0, pages=1, private) = 0
+        cpu0  store(mm0, m2:0, 1) = 0
+        cpu0  fork() = 0
+        cpu0  h0 = pin_user_pages(mm0, m2:0) = 1
+        assert mm0.m2:0 pte=p16 ref=1026 map=2 pins=1
+        cpu0  store(mm0, m2:0, 2)
+        expect I41 system foreign-pin cause=unsharesBeforePin
+        """),
+    Story(
+      variant: "zone-device-2021", about: "a read pin takes a shared page as it is", boot: one,
+      lines: """
+        cpu0  mmap(mm0, m2, file0:0, pages=1, private) = 0
+        cpu0  store(mm0, m2:0, 1) = 0
+        cpu0  fork() = 0
+        cpu0  h0 = pin_user_pages(mm0, m2:0) = 1
+        assert mm0.m2:0 pte=p16 ref=1026 map=2 pins=1
+        cpu0  store(mm0, m2:0, 2)
+        expect I41 system foreign-pin cause=unsharesBeforePin
+        """),
+    Story(
+      variant: "v6.1", about: "a read pin copies a shared page first", boot: one,
+      lines: """
+        cpu0  mmap(mm0, m2, file0:0, pages=1, private) = 0
+        cpu0  store(mm0, m2:0, 1) = 0
+        cpu0  fork() = 0
+        cpu0  h0 = pin_user_pages(mm0, m2:0) = 1
+        assert mm0.m2:0 pte=p17 ref=1025 map=1 pins=1
+        cpu0  store(mm0, m2:0, 2)
+        expect none
+        """),
+    Story(
+      variant: "zone-device-2021", about: "who waits for a migration holds the page", boot: devices,
+      lines: """
+        cpu0  mmap_anonymous(mm0, m0, pages=1) = 0
+        cpu0  store(mm0, m0:0, 7) = 0
+        cpu0  migrate_to_device(d0, mm0, m0:0) = 0 until migrateUnmap.isolate
+        assert p16 ref=1 map=0
+        cpu1  load(mm0, m0:0) = 7
+        assert cpu1 blocked handle_fault
+        assert p16 ref=2 map=0
+        cpu0  resume
+        cpu1  resume
+        assert p16 ref=1 map=1
+        expect none
+        """),
+    Story(
+      variant: "v5.17 +leavesMigratedOffLRU",
+      about: "who waits for a migration does not hold the page", boot: devices,
+      lines: """
+        cpu0  mmap_anonymous(mm0, m0, pages=1) = 0
+        cpu0  store(mm0, m0:0, 7) = 0
+        cpu0  migrate_to_device(d0, mm0, m0:0) = 1 until migrateUnmap.isolate
+        assert p16 ref=1 map=0
+        cpu1  load(mm0, m0:0) = 7
+        assert cpu1 blocked handle_fault
+        assert p16 ref=1 map=0
+        cpu0  resume
+        cpu1  resume
+        assert p16 ref=1 map=1
         expect none
         """),
   ]
