@@ -207,8 +207,8 @@ extension Rule {
         )
       case .migratesOnlyUnshared:
         (
-          "M-GENPIN", "a page moves only when nobody but the migration holds it",
-          [.I45, .I54], "seed 003, patch 7"
+          "M-GENPIN", "only a page that nobody but the migration holds passes the check",
+          [.I45], "seed 003, patch 7: migrate_vma_check_page()"
         )
       case .leavesMigratedOffLRU:
         (

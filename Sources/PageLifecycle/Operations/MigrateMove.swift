@@ -90,7 +90,7 @@ enum MigratePages: Body {
     case nextSlot
     /// `migrate_vma_insert_page()`
     case lockPageTable, recheckPTE, becomeAnonymous, addRmap, getPage, setPTE, unlockPageTable
-    /// `folio_migrate_mapping()`: the exact count, then the identity
+    /// `folio_migrate_mapping()`: the exact count, in every era, then the identity
     case checkCount, moveIdentity
     /// `migrate_vma_split_unmapped_folio()`: its parts go to pages of their own
     case splitSource, keepParts
@@ -135,7 +135,7 @@ enum MigratePages: Body {
       let mapped = m.obeys(.unmapsEverywhere) ? 0 : m.pages[source].mapcount
       let extra = own + m.expectedBase(of: source) + mapped
       let isAlone = m.pages[source].refcount == extra && m.pages[source].mapcount == mapped
-      guard isAlone || !m.obeys(.migratesOnlyUnshared) else {
+      guard isAlone else {
         m.slot.isSelected = false
         m.noteBeaten(source)
         m.frame.count += 1
