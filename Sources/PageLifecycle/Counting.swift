@@ -48,6 +48,14 @@ extension Machine {
     touch(pfn)
   }
 
+  /// `page_ref_dec()`: whoever drops a reference so sees himself to what zero asks for.
+  mutating func dropUnnoticed(_ pfn: PFN) {
+    noteUse(of: pfn)
+    noteAtomic(.page(pfn))
+    pages[pfn].refcount -= 1
+    touch(pfn)
+  }
+
   /// Drops references and says which transition that was.
   ///
   /// fsdax with an idle count of 1 is noticed by `__put_devmap_managed_page_refs()`, with 0 by

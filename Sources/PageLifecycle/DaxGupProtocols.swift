@@ -24,7 +24,8 @@ extension Protocol {
     name: "dax-gup-v1",
     summary: """
       13 patches of 3 September 2022.  The entry is tagged when its reference is dropped and \
-      holds the pgmap from insertion to deletion; a page is busy while it may be pinned.
+      holds the pgmap from insertion to deletion; a page is busy while it may be pinned.  The \
+      entry's reference is dropped by page_ref_dec(), without what a last put does.
       """,
     source: "cover letter of the first posting",
     design: eraD(.perEntry),
@@ -45,7 +46,7 @@ extension Protocol {
     name: "dax-gup-v3",
     summary: """
       25 patches of 14 October 2022.  As v2, but each page holds the pgmap while its count is \
-      not zero: pgmap_request_folios() and pgmap_release_folios().
+      not zero: pgmap_request_folios() and pgmap_release_folios(), which puts what it drops.
       """,
     source: "the discussion of v3 10/25",
     design: eraD(.perFolio),
@@ -60,6 +61,7 @@ extension Protocol {
     rules.idleCount = 0
     rules.waitsOnRefcount = false
     rules.entriesHold = true
+    rules.entriesPut = pagemap != .perEntry
     rules.entryPagemap = pagemap
     rules.gupTakesPagemap = false
     rules.exempt = InvariantSet()

@@ -207,6 +207,9 @@ package struct Rules: Sendable, Equatable {
   package var hasPrivateFolios = false
   /// Each DAX entry holds one reference of each of its pages until it is zapped.
   package var entriesHold = false
+  /// That reference is dropped as any other is; without, by `page_ref_dec()`, which asks for
+  /// nothing at zero.
+  package var entriesPut = true
   /// Who holds the pgmap for the pages of DAX entries.
   package var entryPagemap = EntryPagemap.never
   /// ext4 breaks layouts before it looks whether a punch lies beyond the end of the file.

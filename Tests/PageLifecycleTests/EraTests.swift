@@ -30,7 +30,7 @@ struct EraTests {
 }
 
 extension EraTests {
-  static let all: [Story] = directIO + pools + memory
+  static let all: [Story] = directIO + pools + memory + entries
 
   /// O_DIRECT into a mapping.
   static let directIO: [Story] = [
@@ -201,6 +201,39 @@ extension EraTests {
         cpu1  resume
         assert p16 ref=1 map=1
         expect none
+        """),
+  ]
+
+  /// References that DAX entries hold.
+  static let entries: [Story] = [
+    Story(
+      variant: "dax-gup-v1", about: "a zap alone leaves the mapping", boot: one,
+      lines: """
+        cpu0  dax_fault(mm0, file0:0, write) = 0
+        cpu0  punch_hole(file0:0) = 0 until deleteEntries
+        assert file0:0 ref=0 mapped=0 mapping=file0 entry=p0
+        cpu1  memory_failure(p0) = 0
+        cpu0  resume
+        assert p0 ref=0 mapping=none
+        expect none
+        """),
+    Story(
+      variant: "dax-gup-v2", about: "a zap alone leaves the mapping", boot: one,
+      lines: """
+        cpu0  dax_fault(mm0, file0:0, write) = 0
+        cpu0  punch_hole(file0:0) = 0 until deleteEntries
+        assert file0:0 ref=0 mapped=0 mapping=file0 entry=p0
+        cpu1  memory_failure(p0) = 0
+        cpu0  resume
+        assert p0 ref=0 mapping=none
+        expect none
+        """),
+    Story(
+      variant: "dax-gup-v3", about: "a zap alone clears the mapping", boot: one,
+      lines: """
+        cpu0  dax_fault(mm0, file0:0, write) = 0
+        cpu0  punch_hole(file0:0)
+        expect I25 fsdax cause=keepsMappingAtLastPut
         """),
   ]
 }

@@ -63,7 +63,7 @@ enum ReleaseEntry: Body {
   enum Step: UInt8, CaseIterable {
     /// `xas_store()` with DAX_ZAP
     case tagEntry
-    /// `put_page()`, `pgmap_release_folios()`
+    /// `put_page()`, `pgmap_release_folios()`; `page_ref_dec()`
     case putNext
     /// `folio_ref_count() == 0`, looked at again
     case testLast
@@ -91,7 +91,13 @@ enum ReleaseEntry: Body {
       guard Int(m.frame.count) < entry.span else { return .finish }
       let pfn = PFN(entry.pfn.position + Int(m.frame.count))
       m.frame.count += 1
-      return m.enter(PutPage.frame(pfn, .entry), then: Step.testLast)
+      guard !m.rules.entriesPut else {
+        return m.enter(PutPage.frame(pfn, .entry), then: Step.testLast)
+      }
+      m.ledger.drop(.entry, of: pfn)
+      m.dropUnnoticed(pfn)
+      if m.isIdle(pfn) { m.emit(.wentIdle(pfn)) }
+      return .next(.testLast)
 
     case .testLast:
       let looksAgain = m.rules.entryPagemap == .perFolio && !m.obeys(.dropsPagemapAtLastPut)
