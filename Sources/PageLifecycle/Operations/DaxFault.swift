@@ -31,8 +31,8 @@ enum DaxFault: Body {
     case clearTag, wakeWaiters
     /// `folio_ref_inc()`, where mappings are counted
     case getPage
-    /// `vmf_insert_mixed()`, `vmf_insert_page_mkwrite()`, `finish_fault()`
-    case lockPageTable, checkPTE, addRmap, takeMapReference, setPTE, unlockPageTable
+    /// `vmf_insert_mixed()`, `finish_fault()`; `insert_page_into_pte_locked()`: `folio_get()` first
+    case lockPageTable, checkPTE, takeMapReference, addRmap, setPTE, unlockPageTable
     /// `folio_put()` of the fault's reference, or of an unused copy
     case putPage
     /// `dax_unlock_entry()`: `xas_store()`, `dax_wake_entry()`
@@ -64,7 +64,7 @@ enum DaxFault: Body {
       .clearTag,
       .wakeWaiters, .unlockInserted, .getPage:
       return insert(step, &m)
-    case .lockPageTable, .checkPTE, .addRmap, .takeMapReference, .setPTE, .unlockPageTable,
+    case .lockPageTable, .checkPTE, .takeMapReference, .addRmap, .setPTE, .unlockPageTable,
       .putPage:
       return map(step, &m)
     case .lockToUnlock, .unlockEntry, .unlockPages, .unlockInvalidate:
@@ -422,15 +422,17 @@ enum DaxFault: Body {
       if isCopy(&m) {
         m.becomeAnonymous(pte.pfn)
       }
-      return .next(holdsFault ? .addRmap : .setPTE)
-
-    case .addRmap:
-      m.addRmap(m.owner(of: pte.pfn))
-      return .next(isCopy(&m) ? .setPTE : .takeMapReference)
+      // A copy is mapped with the reference it was allocated with.
+      guard holdsFault else { return .next(.setPTE) }
+      return .next(isCopy(&m) ? .addRmap : .takeMapReference)
 
     case .takeMapReference:
       if m.obeys(.getsBeforeMapping) { m.getPage(m.owner(of: pte.pfn)) }
       m.holdBriefly(.fault, of: m.owner(of: pte.pfn))
+      return .next(.addRmap)
+
+    case .addRmap:
+      m.addRmap(m.owner(of: pte.pfn))
       return .next(.setPTE)
 
     case .setPTE:
