@@ -34,6 +34,20 @@ extension Machine {
     return chosen
   }
 
+  /// `gen_pool_alloc_owner()` under the pool's lock: the first of so many free pages in a row, the
+  /// program's choice or the lowest; none where there are none.
+  mutating func unlistRegion(of pages: Int, from pool: PagemapID) -> PFN {
+    let chosen = choosePage(of: pool)
+    var first = PFN.none
+    for start in (pool.pages.lowerBound...pool.pages.upperBound - pages).reversed() {
+      let isFree = (start..<start + pages).allSatisfy { ledger.listed.contains(PFN($0)) }
+      if isFree && (first != chosen || chosen.isNone) { first = PFN(start) }
+    }
+    guard !first.isNone else { return .none }
+    for position in first.position..<first.position + pages { unlist(PFN(position), from: pool) }
+    return first
+  }
+
   /// `zone_device_page_init()`: a page in use holds its pgmap.  It warns where the pgmap is dying
   /// and goes on without a reference.
   mutating func takePageReferences(_ pagemap: PagemapID, _ pages: Int32) {

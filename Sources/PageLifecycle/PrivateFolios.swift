@@ -101,7 +101,8 @@ extension Machine {
     return head
   }
 
-  private mutating func unlist(_ pfn: PFN, from device: PagemapID) {
+  /// Takes one page off the free list of a device, wherever it stands there.
+  mutating func unlist(_ pfn: PFN, from device: PagemapID) {
     var previous = PFN.none
     var next = pagemaps[device].firstFree
     for _ in 0..<Limits.driverPages where next != pfn && !next.isNone {

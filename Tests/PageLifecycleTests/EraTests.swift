@@ -123,6 +123,25 @@ extension EraTests {
         assert p60 ref=1 map=0
         expect none
         """),
+    Story(
+      variant: "v6.18", about: "two free pages that are not in a row", boot: devices,
+      lines: """
+        cpu0  mmap_p2pdma(mm0, m0) = 0
+        cpu0  mmap_p2pdma(mm0, m1) = 0
+        cpu0  mmap_p2pdma(mm0, m2) = 0
+        cpu0  munmap(mm0, m1:0) = 0
+        assert p60 ref=1 map=1
+        assert p61 ref=0 map=0
+        assert p62 ref=1 map=1
+        cpu0  mmap_p2pdma(mm0, m1, pages=2) = -ENOMEM
+        assert p61 ref=0 map=0 mapped=0
+        assert p63 ref=0 map=0 mapped=0
+        cpu0  mmap_p2pdma(mm0, m1) = 0  # the name is free
+        assert p61 ref=1 map=1
+        cpu0  mmap_p2pdma(mm0, m3, pages=2) = -ENOMEM
+        assert p63 ref=0 map=0 mapped=0
+        expect none
+        """),
   ]
 
   /// Anonymous memory.

@@ -131,8 +131,8 @@ enum MmapP2PDMA: Body {
     /// `mmap_write_lock()`
     case lockMM, linkVMA
     /// `gen_pool_alloc_owner()`
-    case lockPool, takePage, unlockPool
-    /// `percpu_ref_get()`, `set_page_count()`
+    case lockPool, takePages, unlockPool
+    /// `percpu_ref_tryget_live_rcu()`, `percpu_ref_get()`; `set_page_count()` of each page
     case getPagemap, storeCount
     /// `vm_insert_page()`
     case lockPageTable, getPage, addRmap, setPTE, unlockPageTable
@@ -178,7 +178,7 @@ enum MmapP2PDMA: Body {
       m.frame.end = PageIndex(pages)
       return .next(.lockPool)
 
-    case .lockPool, .takePage, .unlockPool, .getPagemap, .storeCount: return allocate(step, &m)
+    case .lockPool, .takePages, .unlockPool, .getPagemap, .storeCount: return allocate(step, &m)
 
     case .resetCount, .lockToReturn, .returnPage, .unlockReturned, .putPagemap, .unmapInserted,
       .unlinkVMA:
@@ -198,29 +198,35 @@ enum MmapP2PDMA: Body {
     return .next(.unlockMM)
   }
 
+  /// All pages of the mapping at once: none is mapped where the pool has too few in a row.
   private static func allocate(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     switch step {
     case .lockPool:
-      guard m.frame.page < m.frame.end else { return .next(.unlockMM) }
-      return m.acquire(.driver(.p2p0)) ? .next(.takePage) : .wait
+      return m.acquire(.driver(.p2p0)) ? .next(.takePages) : .wait
 
-    case .takePage:
+    case .takePages:
       // rcu_dereference(pdev->p2pdma): from here to the pgmap's reference removal waits.
-      m.frame.pfn = m.pagemaps[.p2p0].isRemoving ? .none : m.unlist(from: .p2p0)
-      if !m.frame.pfn.isNone { m.pagemaps[.p2p0].allocating += 1 }
+      let isRemoving = m.pagemaps[.p2p0].isRemoving
+      let pages = m.frame.end.position
+      m.frame.pfn = isRemoving ? .none : m.unlistRegion(of: pages, from: .p2p0)
+      if m.frame.pfn.isNone {
+        m.frame.result = Outcome(isRemoving ? .noDevice : .noMemory)
+      } else {
+        m.pagemaps[.p2p0].allocating += 1
+      }
       return .next(.unlockPool)
 
     case .unlockPool:
       m.release(.driver(.p2p0))
-      // What is mapped already stays; the rest of the mapping has no pages.
-      guard !m.frame.pfn.isNone else { return fail(.noMemory, &m) }
-      return .next(.getPagemap)
+      return .next(m.frame.pfn.isNone ? .unlinkVMA : .getPagemap)
 
     case .getPagemap:
       // percpu_ref_tryget_live_rcu(): the pool of a dying device is not used.
+      guard m.tryGetPageReferences(.p2p0, Int32(m.frame.end.position)) else {
+        m.frame.result = Outcome(.noDevice)
+        return .next(.lockToReturn)
+      }
       m.pagemaps[.p2p0].allocating -= 1
-      guard m.pagemaps[.p2p0].state == .live else { return fail(.noDevice, &m) }
-      m.takePageReference(.p2p0)
       return .next(.storeCount)
 
     default:
@@ -237,6 +243,8 @@ enum MmapP2PDMA: Body {
   /// A page that could not be inserted goes back to the pool, and the mapping with it.
   private static func undo(_ step: Step, _ m: inout Machine) -> Transition<Step> {
     let (mm, mapping, pfn) = (m.call.mm, m.call.mapping, m.frame.pfn)
+    // The pool's device dies: all pages go back, and none has been used.
+    let isUnused = m.frame.result.errno == .noDevice
     switch step {
     case .resetCount:
       m.frame.result = Outcome(.noMemory)
@@ -254,12 +262,15 @@ enum MmapP2PDMA: Body {
       return m.acquire(.driver(.p2p0)) ? .next(.returnPage) : .wait
 
     case .returnPage:
-      m.list(pfn, in: .p2p0)
+      for offset in (0..<(isUnused ? m.frame.end.position : 1)).reversed() {
+        m.list(PFN(pfn.position + offset), in: .p2p0)
+      }
       return .next(.unlockReturned)
 
     case .unlockReturned:
       m.release(.driver(.p2p0))
-      return .next(.putPagemap)
+      if isUnused { m.pagemaps[.p2p0].allocating -= 1 }
+      return .next(isUnused ? .unlinkVMA : .putPagemap)
 
     case .putPagemap:
       if m.obeys(.putsPagemapOfRefused) { m.putPageReference(.p2p0) }
@@ -303,7 +314,9 @@ enum MmapP2PDMA: Body {
 
     default:
       m.frame.page = page + 1
-      return m.enter(PutPage.frame(pfn, .driver), then: Step.lockPool)
+      let isLast = m.frame.page == m.frame.end
+      if !isLast { m.frame.pfn = PFN(pfn.position + 1) }
+      return m.enter(PutPage.frame(pfn, .driver), then: isLast ? Step.unlockMM : .storeCount)
     }
   }
 }
