@@ -338,12 +338,12 @@ extension Rule {
           "found by pagefuzz; the order in invalidate_inode_pages2_range()"
         )
       case .invalidatesOnlyHoles:
-        // I18: an eviction sees entries only.  I1: a folio split under who holds it.  I28: an entry
-        // goes with all its pages, and one of them is unmapped.
+        // I28: somebody maps the page.  I18: an eviction sees entries only.  I1: a folio is split
+        // under who holds it.
         (
           "M-HOLEINVAL",
           "a write that gets a new block takes away what stands for a hole, and no page's entry",
-          [.I24, .I27, .I18, .I1, .I28, .I29],
+          [.I28, .I24, .I27, .I18, .I1, .I29],
           "found by reading; `dax_iomap_iter()`, `__dax_invalidate_entry()`"
         )
       case .putsPagemapOnce:

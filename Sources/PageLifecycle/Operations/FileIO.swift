@@ -12,7 +12,7 @@ enum FileIO: Body {
     /// `invalidate_inode_pages2_range()`: `__dax_invalidate_entry()` of what stands for a hole, or
     /// has a page and is not dirty; then `unmap_mapping_pages()`
     case lockPages, examineEntry, unlockToSleep, sleepOnEntry, unlockPages, zapHole
-    /// an entry that is kept, and locked, until nobody maps it
+    /// an entry that is kept, and locked, until nobody maps the old page
     case lockToDelete, deleteEntry, unlockDeleted
     /// `dax_copy_to_iter()`, `dax_copy_from_iter()`
     case copy
@@ -137,7 +137,7 @@ enum FileIO: Body {
       return m.acquire(.pages(file)) ? .next(.deleteEntry) : .wait
 
     case .deleteEntry:
-      m.deleteEntry(file, m.files[file].home(of: index), isReplaced: m.frame.pfn.isNone)
+      m.deleteEntry(file, m.files[file].home(of: index), isReplaced: true)
       unshare(&m)
       m.emit(.entryReleased(file, index))
       return .next(.unlockDeleted)
@@ -157,13 +157,14 @@ enum FileIO: Body {
       }
       m.frame.count = keeps(entry, &m) ? 1 : 0
       if entry.kind != .absent && m.frame.count == 0 {
-        guard !m.obeys(.holdsEntryWhileUnmapping) else {
+        let isReplaced = entry.kind != .page || m.frame.pfn.isNone
+        guard !isReplaced || !m.obeys(.holdsEntryWhileUnmapping) else {
           m.files[file].entries[m.files[file].home(of: index)].isLocked = true
           m.touch(file)
           m.frame.count = 2
           return .next(.unlockPages)
         }
-        m.deleteEntry(file, m.files[file].home(of: index), isReplaced: m.frame.pfn.isNone)
+        m.deleteEntry(file, m.files[file].home(of: index), isReplaced: isReplaced)
       } else if m.obeys(.holdsEntryWhileUnmapping) {
         unshare(&m)
       }
