@@ -16,6 +16,8 @@ package struct Finding: Sendable {
   package private(set) var reductionRuns = (all: 0, calls: 0, executions: 0)
   /// Nothing can be left out of the program.
   package var isMinimized = false
+  /// Somebody has tried; where something can still be left out, the limit of programs was met.
+  private var isReduced = false
   /// Its place in ``Campaign/sightings``.
   package var sighting = 0
   /// The campaign's seed, and the execution that found it, counted from 1; 0 for a program that
@@ -69,7 +71,7 @@ package struct Finding: Sendable {
     var reducer = Reducer(program, showing: identity)
     var copy = self
     copy.program = reducer.reduce()
-    copy.isMinimized = reducer.isConverged
+    (copy.isReduced, copy.isMinimized) = (true, reducer.isConverged)
     copy.reductionRuns = (reducer.runs, reducer.callRuns, reducer.executions)
     guard let witness = Reducer.witness(of: identity, in: copy.program) else {
       preconditionFailure("the reducer lost what it was asked to keep")
@@ -82,7 +84,7 @@ package struct Finding: Sendable {
   package func reduced(to statement: Program, isMinimized: Bool) -> Finding? {
     guard let smaller = Finding(stating: statement) else { return nil }
     var copy = self
-    (copy.program, copy.isMinimized) = (smaller.program, isMinimized)
+    (copy.program, copy.isReduced, copy.isMinimized) = (smaller.program, true, isMinimized)
     (copy.violation, copy.identity) = (smaller.violation, smaller.identity)
     return copy
   }
@@ -137,10 +139,9 @@ package struct Finding: Sendable {
         + "\(endSteps) of the staged end.")
     let origin =
       execution > 0 ? "Found with seed \(seed) in execution \(execution)" : "Shown before"
-    lines.append(
-      isMinimized
-        ? "\(origin), in \(callsBefore.of("call")) and \(preemptionsBefore.of("preemption"))."
-        : origin + Self.unfinishedMark)
+    let before = "\(callsBefore.of("call")) and \(preemptionsBefore.of("preemption"))"
+    let limit = isMinimized ? "" : "; the limit of programs was met"
+    lines.append(isReduced ? "\(origin), in \(before)\(limit)." : origin + Self.unfinishedMark)
     lines.append("Replay: pagefuzz replay --trace \(name)")
     return lines
   }
