@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+package import PageLifecycle
 package import Programs
 
 /// Programs that reach something no earlier one did, and the fewest that reach it all.
@@ -31,8 +32,13 @@ package struct Corpus: Sendable {
     if entries.count < SearchLimits.corpusCandidates { entries.append(entry) }
   }
 
-  /// Features that some program has.
-  package var features: Int { Set(entries.lazy.flatMap(\.features)).count }
+  /// How many features some program has.
+  package var features: Int { footprint.count }
+
+  /// The features that some program has.
+  package var footprint: Footprint {
+    entries.reduce(into: Footprint()) { footprint, entry in _ = footprint.take(entry.features) }
+  }
 
   /// Programs that together have every feature, or as many as `limit` programs can have: each time
   /// the one that adds most, of equals the shortest, of those the first.

@@ -137,9 +137,13 @@ enum CorpusStatsCommand: Command {
     let bases = Protocol.all.map { base in
       (base.name, corpus.entries.count { $0.program.variant.base == base })
     }
+    let footprint = corpus.footprint
+    let kinds = Array(zip(Footprint.Kind.allCases, footprint.counts))
     let line: JSONText = [
       "programs": .count(corpus.entries.count), "calls": .count(calls.count),
-      "features": .count(corpus.features), "operationsMissing": .strings(missing),
+      "features": .count(footprint.count),
+      "featuresByKind": .object(kinds.map { .init($0.0.name, .count($0.1)) }),
+      "operationsMissing": .strings(missing),
       "protocols": .object(bases.map { .init($0.0, .count($0.1)) }),
     ]
     guard !arguments.isJSON else {
@@ -148,7 +152,8 @@ enum CorpusStatsCommand: Command {
     }
     let shares = bases.filter { $0.1 > 0 }.map { "\($0.1) of \($0.0)" }.joined(separator: ", ")
     try Output.line("\(corpus.entries.count) programs (\(shares)), \(calls.count) calls")
-    try Output.line("\(corpus.features) features")
+    let parts = kinds.map { kind, count in "\(kind.name) \(count) of \(kind.capacity)" }
+    try Output.line("\(footprint.count) features: \(parts.joined(separator: ", "))")
     try Output.line(
       missing.isEmpty
         ? "every operation is called" : "never called: \(missing.joined(separator: ", "))")
