@@ -8,13 +8,17 @@ import Testing
 @Suite("What eras differ in")
 struct EraTests {
   struct Story: Sendable, CustomTestStringConvertible {
-    /// A protocol, and what is repaired or broken of it.
-    var variant: String
-    /// What it is about.
+    /// Protocols, and what is repaired or broken of them.
+    var variants: [String]
     var about: String
     var boot: String
     var lines: String
-    var testDescription: String { "\(variant): \(about)" }
+    var testDescription: String { about }
+
+    init(_ variants: [String], _ about: String, boot: String, lines: String) {
+      (self.variants, self.about) = (variants, about)
+      (self.boot, self.lines) = (boot, lines)
+    }
   }
 
   static let one = "files=1 filePages=1 devicePages=1"
@@ -22,10 +26,12 @@ struct EraTests {
 
   @Test("A program goes as it states", arguments: all)
   func story(_ story: Story) throws {
-    let head = "# pagefuzz program 1\nprotocol \(story.variant)\nboot \(story.boot)\n"
-    let report = Execution.run(try ProgramParser.parse(head + story.lines))
-    let differences = report.failures.flatMap(\.diff)
-    #expect(report.isAsExpected(), "\(differences.joined(separator: "\n"))")
+    for variant in story.variants {
+      let head = "# pagefuzz program 1\nprotocol \(variant)\nboot \(story.boot)\n"
+      let report = Execution.run(try ProgramParser.parse(head + story.lines))
+      let differences = report.failures.flatMap(\.diff)
+      #expect(report.isAsExpected(), "\(variant): \(differences.joined(separator: "\n"))")
+    }
   }
 }
 
@@ -35,7 +41,8 @@ extension EraTests {
   /// O_DIRECT into a mapping.
   static let directIO: [Story] = [
     Story(
-      variant: "v5.17", about: "O_DIRECT takes plain references", boot: one,
+      ["v5.17", "v5.18", "zone-device-2021 +mappingsHold"],
+      "O_DIRECT takes plain references", boot: one,
       lines: """
         cpu0  store(mm0, file0:0, 1) = 0
         cpu1  direct_io(mm0, file0:0, 2, write) = 0 until transfer
@@ -45,28 +52,7 @@ extension EraTests {
         expect none
         """),
     Story(
-      variant: "v5.18", about: "O_DIRECT takes plain references", boot: one,
-      lines: """
-        cpu0  store(mm0, file0:0, 1) = 0
-        cpu1  direct_io(mm0, file0:0, 2, write) = 0 until transfer
-        assert file0:0 ref=2 gets=1 pins=0
-        cpu1  resume
-        assert file0:0 ref=1 gets=0 pins=0 data=2
-        expect none
-        """),
-    Story(
-      variant: "zone-device-2021 +mappingsHold", about: "O_DIRECT takes plain references",
-      boot: one,
-      lines: """
-        cpu0  store(mm0, file0:0, 1) = 0
-        cpu1  direct_io(mm0, file0:0, 2, write) = 0 until transfer
-        assert file0:0 ref=2 gets=1 pins=0
-        cpu1  resume
-        assert file0:0 ref=1 gets=0 pins=0 data=2
-        expect none
-        """),
-    Story(
-      variant: "v6.12", about: "O_DIRECT pins", boot: one,
+      ["v6.12"], "O_DIRECT pins", boot: one,
       lines: """
         cpu0  store(mm0, file0:0, 1) = 0
         cpu1  direct_io(mm0, file0:0, 2, write) = 0 until transfer
@@ -76,7 +62,7 @@ extension EraTests {
         expect none
         """),
     Story(
-      variant: "dax-gup-v1", about: "a page of O_DIRECT is not seen to be busy", boot: one,
+      ["dax-gup-v1"], "a page of O_DIRECT is not seen to be busy", boot: one,
       lines: """
         cpu0  dax_fault(mm0, file0:0, write) = 0
         cpu1  direct_io(mm0, file0:0, 2, write) until transfer
@@ -89,7 +75,7 @@ extension EraTests {
   /// Pools of peer-to-peer memory.
   static let pools: [Story] = [
     Story(
-      variant: "v5.18", about: "no process maps a pool", boot: devices,
+      ["v5.18", "dax-gup-v2", "dax-gup-v3"], "no process maps a pool", boot: devices,
       lines: """
         assert p60 ref=1 map=0
         cpu0  mmap_p2pdma(mm0, m0) = -ENXIO
@@ -97,23 +83,7 @@ extension EraTests {
         expect none
         """),
     Story(
-      variant: "dax-gup-v2", about: "no process maps a pool", boot: devices,
-      lines: """
-        assert p60 ref=1 map=0
-        cpu0  mmap_p2pdma(mm0, m0) = -ENXIO
-        assert p60 ref=1 map=0
-        expect none
-        """),
-    Story(
-      variant: "dax-gup-v3", about: "no process maps a pool", boot: devices,
-      lines: """
-        assert p60 ref=1 map=0
-        cpu0  mmap_p2pdma(mm0, m0) = -ENXIO
-        assert p60 ref=1 map=0
-        expect none
-        """),
-    Story(
-      variant: "v6.12+repaired", about: "a process maps a pool", boot: devices,
+      ["v6.12+repaired"], "a process maps a pool", boot: devices,
       lines: """
         assert p60 ref=1 map=0
         cpu0  mmap_p2pdma(mm0, m0) = 0
@@ -124,7 +94,7 @@ extension EraTests {
         expect none
         """),
     Story(
-      variant: "v6.18", about: "two free pages that are not in a row", boot: devices,
+      ["v6.18"], "two free pages that are not in a row", boot: devices,
       lines: """
         cpu0  mmap_p2pdma(mm0, m0) = 0
         cpu0  mmap_p2pdma(mm0, m1) = 0
@@ -147,7 +117,7 @@ extension EraTests {
   /// Anonymous memory.
   static let memory: [Story] = [
     Story(
-      variant: "v5.17", about: "a read pin takes a shared page as it is", boot: one,
+      ["v5.17", "v5.18", "zone-device-2021"], "a read pin takes a shared page as it is", boot: one,
       lines: """
         cpu0  mmap(mm0, m2, file0:0, pages=1, private) = 0
         cpu0  store(mm0, m2:0, 1) = 0
@@ -158,29 +128,7 @@ extension EraTests {
         expect I41 system foreign-pin cause=unsharesBeforePin
         """),
     Story(
-      variant: "v5.18", about: "a read pin takes a shared page as it is", boot: one,
-      lines: """
-        cpu0  mmap(mm0, m2, file0:0, pages=1, private) = 0
-        cpu0  store(mm0, m2:0, 1) = 0
-        cpu0  fork() = 0
-        cpu0  h0 = pin_user_pages(mm0, m2:0) = 1
-        assert mm0.m2:0 pte=p16 ref=1026 map=2 pins=1
-        cpu0  store(mm0, m2:0, 2)
-        expect I41 system foreign-pin cause=unsharesBeforePin
-        """),
-    Story(
-      variant: "zone-device-2021", about: "a read pin takes a shared page as it is", boot: one,
-      lines: """
-        cpu0  mmap(mm0, m2, file0:0, pages=1, private) = 0
-        cpu0  store(mm0, m2:0, 1) = 0
-        cpu0  fork() = 0
-        cpu0  h0 = pin_user_pages(mm0, m2:0) = 1
-        assert mm0.m2:0 pte=p16 ref=1026 map=2 pins=1
-        cpu0  store(mm0, m2:0, 2)
-        expect I41 system foreign-pin cause=unsharesBeforePin
-        """),
-    Story(
-      variant: "v6.1", about: "a read pin copies a shared page first", boot: one,
+      ["v6.1"], "a read pin copies a shared page first", boot: one,
       lines: """
         cpu0  mmap(mm0, m2, file0:0, pages=1, private) = 0
         cpu0  store(mm0, m2:0, 1) = 0
@@ -191,7 +139,7 @@ extension EraTests {
         expect none
         """),
     Story(
-      variant: "zone-device-2021", about: "who waits for a migration holds the page", boot: devices,
+      ["zone-device-2021"], "who waits for a migration holds the page", boot: devices,
       lines: """
         cpu0  mmap_anonymous(mm0, m0, pages=1) = 0
         cpu0  store(mm0, m0:0, 7) = 0
@@ -206,8 +154,8 @@ extension EraTests {
         expect none
         """),
     Story(
-      variant: "v5.17 +leavesMigratedOffLRU",
-      about: "who waits for a migration does not hold the page", boot: devices,
+      ["v5.17 +leavesMigratedOffLRU"],
+      "who waits for a migration does not hold the page", boot: devices,
       lines: """
         cpu0  mmap_anonymous(mm0, m0, pages=1) = 0
         cpu0  store(mm0, m0:0, 7) = 0
@@ -226,7 +174,7 @@ extension EraTests {
   /// References that DAX entries hold.
   static let entries: [Story] = [
     Story(
-      variant: "dax-gup-v1", about: "a zap alone leaves the mapping", boot: one,
+      ["dax-gup-v1", "dax-gup-v2"], "a zap alone leaves the mapping", boot: one,
       lines: """
         cpu0  dax_fault(mm0, file0:0, write) = 0
         cpu0  punch_hole(file0:0) = 0 until deleteEntries
@@ -237,18 +185,7 @@ extension EraTests {
         expect none
         """),
     Story(
-      variant: "dax-gup-v2", about: "a zap alone leaves the mapping", boot: one,
-      lines: """
-        cpu0  dax_fault(mm0, file0:0, write) = 0
-        cpu0  punch_hole(file0:0) = 0 until deleteEntries
-        assert file0:0 ref=0 mapped=0 mapping=file0 entry=p0
-        cpu1  memory_failure(p0) = 0
-        cpu0  resume
-        assert p0 ref=0 mapping=none
-        expect none
-        """),
-    Story(
-      variant: "dax-gup-v3", about: "a zap alone clears the mapping", boot: one,
+      ["dax-gup-v3"], "a zap alone clears the mapping", boot: one,
       lines: """
         cpu0  dax_fault(mm0, file0:0, write) = 0
         cpu0  punch_hole(file0:0)

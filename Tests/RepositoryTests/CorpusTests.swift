@@ -29,7 +29,7 @@ struct CorpusTests {
 
   @Test("There are few files, and a recorded sequence is one, whichever kernels executed it")
   func files() throws {
-    #expect(Repository.corpus.count <= 500)
+    #expect(Repository.corpus.count < 500)
     var kernels: [String: Int] = [:]
     for (file, program) in try Repository.corpusPrograms() {
       guard file.path.hasPrefix("corpus/kernel/") else { continue }
