@@ -22,6 +22,9 @@ struct Crew {
       }
     }
 
+    /// It comes with many like it, and its order is so short that no worker has to read it at once.
+    fileprivate var isOneOfMany: Bool { if case .run = self { true } else { false } }
+
     /// Seconds of the processor without a sign of life after which it hangs.
     fileprivate var patience: Double {
       switch self {
@@ -47,7 +50,8 @@ struct Crew {
     var child: ChildProcess
     /// It has the campaign, as it is now.
     var isBegun = false
-    var job: Int?
+    /// What it is at, and what it is to do next.
+    var jobs: [Int] = []
     /// The last sign of life, and the processor time it had used by then.
     var sign = (number: 0, cpuSeconds: 0.0)
   }
@@ -110,49 +114,72 @@ struct Crew {
     var jobs = jobs
     var queue = Array(jobs.indices.reversed())
     var encoded: [UInt8]?
-    while !queue.isEmpty || members.contains(where: { $0.job != nil }) {
-      guard Interruption.status == nil else {
-        end()
-        return false
-      }
-      while members.count < min(size, queue.count + members.count { $0.job != nil }) {
+    var done: [(job: Int, block: [UInt8])] = []
+    while true {
+      while members.count < min(size, queue.count + members.count { !$0.jobs.isEmpty }) {
         guard let child = try start() else { break }
         members.append(Member(child: child))
       }
-      for position in members.indices where members[position].job == nil {
-        guard let job = queue.popLast() else { break }
+      while let job = queue.last, let position = nextToTake(jobs[job], of: queue.count) {
+        queue.removeLast()
         if let beginning, !members[position].isBegun {
           let order = encoded ?? beginning().bytes
           encoded = order
           _ = members[position].child.send(order)
           members[position].isBegun = true
         }
-        members[position].job = job
-        members[position].sign = (0, members[position].child.cpuSeconds)
-        // One that is gone is noticed by its silence.
-        _ = members[position].child.send(jobs[job].order.bytes)
+        give(job, jobs[job].order, to: position)
+      }
+      // While the next jobs are done.
+      for (job, block) in done {
+        guard let reply = try? Reply(block) else {
+          throw CommandFailure(
+            .engineTrap, "fuzz: nobody understands a worker's reply; please report this")
+        }
+        try whenDone(job, reply)
+      }
+      done = []
+      guard members.contains(where: { !$0.jobs.isEmpty }) else { return true }
+      guard Interruption.status == nil else {
+        end()
+        return false
       }
       try whenIdle(self)
       for (position, isHung) in waitForReplies(jobs).reversed() {
         if !isHung, let blocks = members[position].child.receive() {
-          for block in blocks {
-            guard let job = members[position].job else { continue }
-            guard let reply = try? Reply(block) else {
-              throw CommandFailure(
-                .engineTrap, "fuzz: nobody understands a worker's reply; please report this")
-            }
-            members[position].job = nil
+          for block in blocks where !members[position].jobs.isEmpty {
+            done.append((members[position].jobs.removeFirst(), block))
+            members[position].sign = (0, members[position].child.cpuSeconds)
             deathsInRow = 0
-            try whenDone(job, reply)
           }
-        } else if let (job, death, announced) = try bury(position, isHung, jobs) {
-          guard let other = try whenDead(job, death, announced) else { continue }
+        } else if let (lost, death, announced) = try bury(position, isHung, jobs) {
+          queue += lost.dropFirst().reversed()
+          guard let job = lost.first, let other = try whenDead(job, death, announced)
+          else { continue }
           jobs[job] = other
           queue.append(job)
         }
       }
     }
-    return true
+  }
+
+  /// Who takes a job, the next of so many; nil where it waits.
+  ///
+  /// Who has nothing to do comes first.  Of many each also has the one after that at hand; the last
+  /// ones wait for whoever is done first.
+  private func nextToTake(_ job: Job, of count: Int) -> Int? {
+    if let idle = members.firstIndex(where: { $0.jobs.isEmpty }) { return idle }
+    guard job.isOneOfMany, count > 2 * members.count else { return nil }
+    return members.firstIndex { $0.jobs.count == 1 }
+  }
+
+  private mutating func give(_ job: Int, _ order: Order, to position: Int) {
+    if members[position].jobs.isEmpty {
+      members[position].sign = (0, members[position].child.cpuSeconds)
+    }
+    members[position].jobs.append(job)
+    // One that is gone is noticed by its silence.
+    _ = members[position].child.send(order.bytes)
   }
 
   /// A new worker; nil where the system has no room for one now, and others are at work.
@@ -186,7 +213,7 @@ struct Crew {
     for position in members.indices {
       if polled[position].revents != 0 {
         found.append((position, false))
-      } else if let job = members[position].job {
+      } else if let job = members[position].jobs.first {
         let number = members[position].child.announcement.number
         let seconds = members[position].child.cpuSeconds
         if number != members[position].sign.number {
@@ -201,14 +228,14 @@ struct Crew {
 
   private mutating func bury(
     _ position: Int, _ isHung: Bool, _ jobs: [Job]
-  ) throws -> (job: Int, death: Death, announced: Announced)? {
+  ) throws -> (jobs: [Int], death: Death, announced: Announced)? {
     let member = members[position]
     var announced = Announced(
       execution: member.child.announcement.number, text: member.child.announcement.text)
     let errors = member.child.errors.text
     announced.report = DeathReport(errors)
     let end = bury(position, killing: isHung)
-    guard let job = member.job else {
+    guard let job = member.jobs.first else {
       if !errors.isEmpty { Diagnostics.print(errors) }
       return nil
     }
@@ -220,6 +247,6 @@ struct Crew {
     }
     let ownDeath: Death = announced.report.kind == nil ? .trap : .report
     let death: Death = isHung ? .hang : end == .killed(SIGKILL) ? .kill : ownDeath
-    return (job, death, announced)
+    return (member.jobs, death, announced)
   }
 }
