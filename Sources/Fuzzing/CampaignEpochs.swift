@@ -34,10 +34,16 @@ extension Campaign {
     let doublings = min(epoch / SearchLimits.epochsPerDoubling, 30)
     let programs = min(
       SearchLimits.lastShardPrograms, SearchLimits.firstShardPrograms << doublings)
-    return (0..<SearchLimits.shards).compactMap { number in
-      let done = executions + number * programs
+    let parts =
+      [Int](repeating: programs, count: SearchLimits.wholeShards)
+      + repeatElement(programs / 2, count: SearchLimits.halfShards)
+      + repeatElement(programs / 4, count: SearchLimits.quarterShards)
+    var done = executions
+    return parts.compactMap { programs in
       let count = min(programs, limit - done)
-      return count > 0 ? Shard(epoch: epoch, first: done + 1, count: count) : nil
+      guard count > 0 else { return nil }
+      defer { done += count }
+      return Shard(epoch: epoch, first: done + 1, count: count)
     }
   }
 

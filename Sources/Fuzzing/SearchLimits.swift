@@ -15,11 +15,16 @@ package enum SearchLimits {
   /// Programs of one protocol that a campaign begins with, and of how many of those one is even.
   package static let firstPrograms = 1000
   package static let programsPerEven = 3
+  /// Shards of an epoch that are whole; those that are half as long, and a quarter, come last, so
+  /// that nobody waits long for the last one.
+  package static let wholeShards = 14
+  package static let halfShards = 2
+  package static let quarterShards = 4
   /// Shards of an epoch: that many workers at most are busy at a time.
-  package static let shards = 16
-  /// Programs of a shard in the first epochs, and in late ones: what a shard learns, others know
-  /// an epoch later.
-  package static let firstShardPrograms = 16
+  package static let shards = wholeShards + halfShards + quarterShards
+  /// Programs of a whole shard in the first epochs, and in late ones: what a shard learns, others
+  /// know an epoch later.
+  package static let firstShardPrograms = 4
   package static let lastShardPrograms = 1024
   /// Epochs after which a shard has twice as many programs.
   package static let epochsPerDoubling = 8
@@ -75,7 +80,8 @@ package enum SearchLimits {
     ("programCalls", programCalls), ("windowCalls", windowCalls),
     ("standardCalls", standardCalls), ("firstCalls", firstCalls),
     ("programsPerLength", programsPerLength), ("firstPrograms", firstPrograms),
-    ("programsPerEven", programsPerEven), ("shards", shards),
+    ("programsPerEven", programsPerEven), ("wholeShards", wholeShards),
+    ("halfShards", halfShards), ("quarterShards", quarterShards), ("shards", shards),
     ("firstShardPrograms", firstShardPrograms), ("lastShardPrograms", lastShardPrograms),
     ("epochsPerDoubling", epochsPerDoubling), ("checkpointLines", checkpointLines),
     ("reductionRuns", reductionRuns), ("pairedLines", pairedLines), ("oneStopCalls", oneStopCalls),
