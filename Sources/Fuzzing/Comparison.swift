@@ -113,26 +113,42 @@ package struct Comparison: Sendable {
 // MARK: Many specimens
 
 extension Comparison {
-  /// How many times as many steps the second needs in the median.
+  /// How many times as many steps the second needs.
   package struct Ratio: Equatable, Sendable {
-    /// What is known where one of the medians is not.
+    /// What is known where one side is not, but for what it is more than.
     package enum Bound: Sendable { case exact, atMost, atLeast }
     package var value: Double
     package var bound: Bound
+
+    init(value: Double, bound: Bound) { (self.value, self.bound) = (value, bound) }
+
+    fileprivate init?(first: Int, isKnown: Bool, second: Int, isKnown isOtherKnown: Bool) {
+      guard isKnown || isOtherKnown else { return nil }
+      self.init(
+        value: Double(second) / Double(max(1, first)),
+        bound: isKnown ? isOtherKnown ? .exact : .atLeast : .atMost)
+    }
   }
 
   /// The ratio of the medians; nil where neither is known.
   package var ratio: Ratio? {
     let (one, other) = (Survival(first), Survival(second))
-    func ratio(_ second: Int, _ first: Int, _ bound: Ratio.Bound) -> Ratio {
-      Ratio(value: Double(second) / Double(max(1, first)), bound: bound)
+    return Ratio(
+      first: one.median ?? one.end, isKnown: one.median != nil,
+      second: other.median ?? other.end, isKnown: other.median != nil)
+  }
+
+  /// The ratio of what a bug costs: all steps of all runs for each run that found it, which is what
+  /// it takes in the mean if one that is given up is begun anew with another seed (the expected
+  /// running time; Auger and Hansen, CEC 2005).  Nil where neither found it.
+  package var costRatio: Ratio? {
+    func found(_ trials: [Trial]) -> Int { trials.count(where: \.isFound) }
+    func cost(_ trials: [Trial]) -> Int {
+      trials.reduce(0) { $0 + $1.steps } / max(1, found(trials))
     }
-    switch (one.median, other.median) {
-    case (let first?, let second?): return ratio(second, first, .exact)
-    case (let first?, nil): return ratio(other.end, first, .atLeast)
-    case (nil, let second?): return ratio(second, one.end, .atMost)
-    case (nil, nil): return nil
-    }
+    return Ratio(
+      first: cost(first), isKnown: found(first) > 0,
+      second: cost(second), isKnown: found(second) > 0)
   }
 
   /// The first search needs more than this in the median.

@@ -26,11 +26,13 @@ enum CompareCommand: Command {
   static let summary = "which of two searches finds seeded bugs sooner"
   static let discussion = """
     Looks for each specimen with each search, from the same seeds and from nothing.  Printed are the
-    median steps and how many runs found it, the ratio of the medians, the chance that B needs fewer
-    steps than A (A12: 0.5 is no difference) with its 95 % interval, and how likely such a
-    difference is by luck (Mann and Whitney's U), before and after Holm's correction for the number
-    of specimens.  A run that is given up counts as longer than any other.  At the end stands the
-    geometric mean of the ratios of those specimens that A needs more than 100000 steps for.
+    median steps and how many runs found it, the ratio of the medians, that of the costs (all steps
+    for each run that found it: what it takes if a run that is given up is begun anew), the chance
+    that B needs fewer steps than A (A12: 0.5 is no difference) with its 95 % interval, and how
+    likely such a difference is by luck (Mann and Whitney's U), before and after Holm's correction
+    for the number of specimens.  A run that is given up counts as longer than any other.  At the
+    end stand the geometric means of both ratios, of those specimens that A needs more than 100000
+    steps for.
 
     A search is full, random (each program from nothing), even (as that, drawn and interleaved
     evenly), or the name of a scheduler (as random, and no other schedules).  With --csv every run

@@ -78,8 +78,8 @@ private struct Contest {
   var markdown: [String] {
     let head =
       "| specimen | \(names.0), median | found | \(names.1), median | found "
-      + "| ratio | A12 | 95 % | p, Holm |"
-    return [head, "|---|---|---|---|---|---|---|---|---|"] + lines.map(\.markdown) + [""]
+      + "| ratio | cost | A12 | 95 % | p, Holm |"
+    return [head, "|---|---|---|---|---|---|---|---|---|---|"] + lines.map(\.markdown) + [""]
       + summary + [""]
   }
 
@@ -91,14 +91,8 @@ private struct Contest {
   }
 
   private var deep: [Line] { lines.filter { $0.comparison.isDeep(beyond: unit.deep) } }
-  private var ratios: [Comparison.Ratio] { deep.compactMap(\.comparison.ratio) }
-  private var mean: Double? { Comparison.geometricMean(ratios.map { max($0.value, 1e-9) }) }
-
-  /// What bounds on one side only say of the mean.
-  private var bound: String {
-    let bounds = Set(ratios.map(\.bound)).subtracting([.exact])
-    return bounds == [.atLeast] ? "at least " : (bounds == [.atMost] ? "at most " : "")
-  }
+  private var ratios: Mean { Mean(deep.map(\.comparison.ratio)) }
+  private var costs: Mean { Mean(deep.map(\.comparison.costRatio)) }
 
   private var summary: [String] {
     let (first, second) = names
@@ -108,16 +102,12 @@ private struct Contest {
         + "\(self.lines.count) specimens, at 5 % after Holm; later by more than half: "
         + (worse.isEmpty ? "none" : worse)
     ]
-    let words =
-      "of the ratios"
-      + (unit.deep > 0 ? " where \(first) needs more than \(unit.deep) \(unit.name)" : "")
-    guard let mean else { return lines + ["no mean \(words): no such specimen was found"] }
-    let bounds = ratios.count { $0.bound != .exact }
-    let unknown = deep.count - ratios.count
-    lines.append(
-      "geometric mean \(words): \(bound)\(Decimals.two(mean)), of \(ratios.count) specimens"
-        + (bounds > 0 ? ", \(bounds) of them with a bound for a median" : "")
-        + (unknown > 0 ? "; \(unknown) more found by neither" : ""))
+    let condition =
+      unit.deep > 0 ? " where \(first) needs more than \(unit.deep) \(unit.name)" : ""
+    let what = [("ratios", "a median", ratios), ("costs", "a cost", costs)]
+    for (name, bounded, mean) in what {
+      lines.append(mean.words("of the \(name)\(condition)", bounded))
+    }
     return lines
   }
 
@@ -126,10 +116,37 @@ private struct Contest {
       "first": .string(names.0), "second": .string(names.1), "specimens": .count(lines.count),
       "sooner": .count(sooner.count), "later": .count(later.count),
       "laterByHalf": .strings(muchLater.map(\.specimen)), "deep": .count(deep.count),
-      "deepWithRatio": .count(ratios.count),
-      "deepWithBound": .count(ratios.count { $0.bound != .exact }),
-      "geometricMean": mean.map { .fraction($0) } ?? .null,
+      "deepWithRatio": .count(ratios.known.count), "deepWithBound": .count(ratios.bounds),
+      "geometricMean": ratios.value.map { .fraction($0) } ?? .null,
+      "geometricMeanOfCosts": costs.value.map { .fraction($0) } ?? .null,
     ]
+  }
+}
+
+/// The geometric mean of ratios, of which some are bounds, or not known.
+private struct Mean {
+  let known: [Comparison.Ratio]
+  private let unknown: Int
+
+  init(_ ratios: [Comparison.Ratio?]) {
+    known = ratios.compactMap { $0 }
+    unknown = ratios.count - known.count
+  }
+
+  var value: Double? { Comparison.geometricMean(known.map { max($0.value, 1e-9) }) }
+  var bounds: Int { known.count { $0.bound != .exact } }
+
+  /// What bounds on one side only say of it.
+  private var bound: String {
+    let kinds = Set(known.map(\.bound)).subtracting([.exact])
+    return kinds == [.atLeast] ? "at least " : (kinds == [.atMost] ? "at most " : "")
+  }
+
+  func words(_ subject: String, _ bounded: String) -> String {
+    guard let value else { return "no mean \(subject): no such specimen was found" }
+    return "geometric mean \(subject): \(bound)\(Decimals.two(value)), of \(known.count) specimens"
+      + (bounds > 0 ? ", \(bounds) of them with a bound for \(bounded)" : "")
+      + (unknown > 0 ? "; \(unknown) more found by neither" : "")
   }
 }
 
@@ -151,10 +168,10 @@ extension Contest.Line {
     "\(trials.count(where: \.isFound)) of \(trials.count)"
   }
 
-  private var ratio: String {
-    guard let ratio = comparison.ratio else { return "unknown" }
+  private static func words(_ ratio: Comparison.Ratio?) -> String {
+    guard let ratio else { return "unknown" }
     let sign = [.exact: "", .atMost: "at most ", .atLeast: "at least "][ratio.bound] ?? ""
-    return sign + Decimals.two(ratio.value)
+    return sign + (ratio.value < 0.05 ? Decimals.three : Decimals.two)(ratio.value)
   }
 
   private var interval: String {
@@ -166,17 +183,19 @@ extension Contest.Line {
     let sides = sides.map { side in
       "\(side.name) \(Self.median(side.survival)) \(unit.name) (\(Self.found(side.trials)))"
     }
-    return "\(specimen)  \(sides.joined(separator: ", "))  ratio \(ratio), "
+    let (ratio, cost) = (Self.words(comparison.ratio), Self.words(comparison.costRatio))
+    return "\(specimen)  \(sides.joined(separator: ", "))  ratio \(ratio), cost \(cost), "
       + "A12 \(Decimals.two(comparison.effect)) (\(interval)), "
       + "p \(Decimals.three(comparison.chance)), Holm \(Decimals.three(corrected))"
   }
 
   var markdown: String {
     let sides = sides.map { "\(Self.median($0.survival)) | \(Self.found($0.trials))" }
+    let ratios = [comparison.ratio, comparison.costRatio].map(Self.words)
     let strength = isSure ? "**" : ""
-    return "| \(specimen) | \(sides.joined(separator: " | ")) | \(ratio) "
-      + "| \(strength)\(Decimals.two(comparison.effect))\(strength) | \(interval) "
-      + "| \(Decimals.three(corrected)) |"
+    let effect = strength + Decimals.two(comparison.effect) + strength
+    let cells = [specimen] + sides + ratios + [effect, interval, Decimals.three(corrected)]
+    return "| \(cells.joined(separator: " | ")) |"
   }
 
   var json: JSONText {
@@ -192,6 +211,8 @@ extension Contest.Line {
       "firstMedian": medians[0], "secondMedian": medians[1],
       "ratio": comparison.ratio.map { .fraction($0.value) } ?? .null,
       "ratioIs": .text(comparison.ratio.map { "\($0.bound)" }),
+      "cost": comparison.costRatio.map { .fraction($0.value) } ?? .null,
+      "costIs": .text(comparison.costRatio.map { "\($0.bound)" }),
       "effect": .fraction(comparison.effect), "effectLow": .fraction(interval.lowerBound),
       "effectHigh": .fraction(interval.upperBound), "chance": .fraction(comparison.chance),
       "corrected": .fraction(corrected), "deep": .boolean(comparison.isDeep(beyond: unit.deep)),

@@ -121,6 +121,18 @@ struct ComparisonTests {
     #expect(deep.isDeep(beyond: 100_000) && !shallow.isDeep(beyond: 100_000))
   }
 
+  @Test("What a bug costs is all steps for each run that found it, given up or not")
+  func cost() {
+    let (soon, never) = ([200, 300, 400] as [Int?], [nil, nil, nil] as [Int?])
+    #expect(Self.comparison(soon, [30, 30, 30]).costRatio == .init(value: 0.1, bound: .exact))
+    let rare = Self.comparison(soon, [nil, nil, 700]).costRatio
+    #expect(rare == .init(value: 2_000_700.0 / 300, bound: .exact), "its median is only a bound")
+    let bound = Self.comparison(never, soon).costRatio
+    #expect(bound == .init(value: 300 / 3_000_000.0, bound: .atMost))
+    #expect(Self.comparison(soon, never).costRatio?.bound == .atLeast)
+    #expect(Self.comparison(never, never).costRatio == nil)
+  }
+
   @Test("A run tells what one with fewer steps would have done, and nothing about more")
   func limited() {
     let found = Trial(steps: 50, isFound: true)
