@@ -86,7 +86,7 @@ struct GeneratorTests {
     }
     let (weighed, even) = (counts(evenly: false), counts(evenly: true))
     #expect(Set(weighed.keys) == Set(even.keys))
-    #expect(2 * (even[.daxFault] ?? 0) < weighed[.daxFault] ?? 0)
+    #expect(3 * (even[.daxFault] ?? 0) < 2 * (weighed[.daxFault] ?? 0))
   }
 
   @Test("Operands are within the machine, and calls are typed")

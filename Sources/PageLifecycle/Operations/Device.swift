@@ -26,7 +26,7 @@ enum MemremapPages: Body {
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "memremap_pages", parameters: [.pagemap, .flags(.coherent)], weight: 1,
+      name: "memremap_pages", parameters: [.pagemap, .flags(.coherent)], weight: 2,
       domain: .fsdax, otherDomains: .device,
       summary: "bind a device, or a chunk; a driver's pages are private, or coherent")
   }
@@ -138,7 +138,7 @@ enum MemunmapPages: Body {
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "memunmap_pages", parameters: [.pagemap], weight: 1,
+      name: "memunmap_pages", parameters: [.pagemap], weight: 2,
       domain: .fsdax, otherDomains: .device,
       summary: "unbind a device, or a chunk of one: its struct pages vanish")
   }

@@ -15,7 +15,7 @@ enum Reclaim: Body {
 
   static func signature(of operation: Procedure) -> Signature? {
     Signature(
-      name: "reclaim", parameters: [.handle, .file], weight: 1, domain: .fsdax,
+      name: "reclaim", parameters: [.handle, .file], weight: 2, domain: .fsdax,
       summary: "the holder of a handle allocates memory, and reclaims an unused inode for it")
   }
 
