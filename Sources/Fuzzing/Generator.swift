@@ -23,12 +23,15 @@ package struct Generator: Sendable {
   private var mms = 1
   private var devices = 0
   package internal(set) var cpus = 1
+  /// Every draw is of an operation and its operands; else these are drawn more often than that.
+  private var isEven = false
   /// Positions of operations, each as often as it weighs, and those that need no handle.
   private var lots: [UInt8] = []
   private var handlelessLots: [UInt8] = []
   private let parameters: [[Parameter]]
   private let yieldsHandle: [Bool]
   private let usesHandle: [Bool]
+  private let usesAddress: [Bool]
   private let enabledBy: [DomainSet]
   private let standardWeights: [Int]
 
@@ -38,6 +41,7 @@ package struct Generator: Sendable {
     parameters = signatures.map(\.parameters)
     yieldsHandle = signatures.map(\.yieldsHandle)
     usesHandle = parameters.map { $0.contains(.handle) }
+    usesAddress = parameters.map { $0.contains(.address) }
     enabledBy = signatures.map(\.enabledBy)
     standardWeights = signatures.map(\.weight)
     useEverything()
@@ -52,6 +56,7 @@ package struct Generator: Sendable {
     mms = Limits.mms
     devices = Int(options.boot.devices)
     cpus = options.cpus
+    isEven = evenly
     weigh { evenly ? min(1, $0) : $0 }
   }
 
@@ -89,24 +94,46 @@ package struct Generator: Sendable {
 
   /// A call that is useful in this state if one is found in a few draws, else any.
   ///
-  /// About the page of another call where one is given, as far as its operands allow.
+  /// About the page of another call where one is given, as far as its operands allow.  Operands are
+  /// drawn again before the operation is: one that few operands are useful for would otherwise give
+  /// way to those that always are.
   package func call(
     for machine: inout Machine, on cpu: CPUID, meeting other: Call? = nil, _ random: inout Random
   ) -> Call {
     let handles = Handles(&machine)
     let page = other?.object
-    var call = draw(&machine, handles, cpu, page, &random)
-    for _ in 0..<8 where !Procedure.isUseful(call, in: &machine) {
-      call = draw(&machine, handles, cpu, page, &random)
+    var call = Call(.idle)
+    for _ in 0..<(isEven ? SearchLimits.evenTries : SearchLimits.operationTries) {
+      let position = drawOperation(hasHandle: handles.assigned != 0, &random)
+      let drawsOnce = isEven || isHopeless(position, handles, &machine)
+      for _ in 0..<(drawsOnce ? 1 : SearchLimits.operandTries) {
+        call = draw(position, &machine, handles, cpu, page, &random)
+        if Procedure.isUseful(call, in: &machine) { return call }
+      }
     }
     return call
   }
 
+  /// Whether other operands would be no better: there is nothing to choose them from.
+  private func isHopeless(
+    _ position: Int, _ handles: Handles, _ machine: inout Machine
+  ) -> Bool {
+    parameters[position].isEmpty || usesHandle[position] && handles.isEmpty
+      || usesAddress[position] && !isMapped(&machine)
+  }
+
+  /// Some process has mapped what this program uses.
+  private func isMapped(_ machine: inout Machine) -> Bool {
+    for mm in 0..<mms where machine.mapping(of: MMID(mm), from: 0, files: files) != nil {
+      return true
+    }
+    return false
+  }
+
   private func draw(
-    _ machine: inout Machine, _ handles: Handles, _ cpu: CPUID, _ page: Address?,
+    _ position: Int, _ machine: inout Machine, _ handles: Handles, _ cpu: CPUID, _ page: Address?,
     _ random: inout Random
   ) -> Call {
-    let position = drawOperation(hasHandle: handles.assigned != 0, &random)
     var call = Call(options.operations[position])
     for parameter in parameters[position] {
       fill(parameter, of: &call, &machine, handles, cpu, &random)
@@ -218,6 +245,8 @@ private struct Handles {
   private let held: UInt64
   /// Those that some call was asked to fill.
   let assigned: UInt64
+  /// None holds pages.
+  var isEmpty: Bool { held == 0 }
 
   init(_ machine: inout Machine) {
     let handles = machine.heldHandles()

@@ -12,6 +12,11 @@ package enum SearchLimits {
   package static let firstCalls = 8
   /// Programs of one protocol after which the longest may have one call more.
   package static let programsPerLength = 8
+  /// Operations that are drawn, and operands of each, until a call is taken that is not useful.
+  package static let operationTries = 5
+  package static let operandTries = 12
+  /// Calls that are drawn evenly until one is taken that is not useful.
+  package static let evenTries = 9
   /// Programs of one protocol that a campaign begins with, and of how many of those one is even.
   package static let firstPrograms = 1000
   package static let programsPerEven = 3
@@ -79,7 +84,8 @@ package enum SearchLimits {
   package static let all: [(name: String, value: Int)] = [
     ("programCalls", programCalls), ("windowCalls", windowCalls),
     ("standardCalls", standardCalls), ("firstCalls", firstCalls),
-    ("programsPerLength", programsPerLength), ("firstPrograms", firstPrograms),
+    ("programsPerLength", programsPerLength), ("operationTries", operationTries),
+    ("operandTries", operandTries), ("evenTries", evenTries), ("firstPrograms", firstPrograms),
     ("programsPerEven", programsPerEven), ("wholeShards", wholeShards),
     ("halfShards", halfShards), ("quarterShards", quarterShards), ("shards", shards),
     ("firstShardPrograms", firstShardPrograms), ("lastShardPrograms", lastShardPrograms),

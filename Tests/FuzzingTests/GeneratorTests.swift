@@ -70,24 +70,52 @@ struct GeneratorTests {
     }
   }
 
-  @Test("Drawn evenly, what weighs much comes less often, and all still comes")
-  func even() {
+  /// How often each operation comes, of 4,000 calls that a machine with everything could start.
+  private static func shares(
+    of operations: [Procedure] = Procedure.operations, evenly: Bool
+  ) -> [Procedure: Double] {
     var options = Generator.Options()
-    options.boot = .full
-    func counts(evenly: Bool) -> [Procedure: Int] {
-      var generator = Generator(options)
-      generator.useEverything(evenly: evenly)
-      var random = Random(seed: 2)
-      var machine = Machine(Variant(Protocol.all[0]).rules, .full)
-      let drawn = (0..<4_000).map { _ in
-        generator.call(for: &machine, on: CPUID(0), &random).operation
-      }
-      return Dictionary(drawn.map { ($0, 1) }, uniquingKeysWith: +)
+    (options.boot, options.operations) = (.full, operations)
+    var generator = Generator(options)
+    generator.useEverything(evenly: evenly)
+    var random = Random(seed: 2)
+    var machine = Machine(Variant(Protocol.all[0]).rules, .full)
+    let drawn = (0..<4_000).map { _ in
+      generator.call(for: &machine, on: CPUID(0), &random).operation
     }
-    let (weighed, even) = (counts(evenly: false), counts(evenly: true))
-    #expect(Set(weighed.keys) == Set(even.keys))
-    #expect(2 * (even[.punchHole] ?? 0) < weighed[.punchHole] ?? 0)
-    #expect(2 * (weighed[.mremap] ?? 0) < even[.mremap] ?? 0, "and what weighs little more often")
+    return Dictionary(drawn.map { ($0, 1 / 4_000) }, uniquingKeysWith: +)
+  }
+
+  @Test("Each comes as often as it weighs, or evenly as often as any other")
+  func even() throws {
+    // Their operands are useful, whatever they are.
+    let operations: [Procedure] = [.punchHole, .pwrite, .zeroRange, .pread]
+    let weights = operations.map { Double($0.signature?.weight ?? 0) }
+    let (weighed, even) = (
+      Self.shares(of: operations, evenly: false), Self.shares(of: operations, evenly: true)
+    )
+    for (operation, weight) in zip(operations, weights) {
+      let share = try #require(weighed[operation])
+      #expect(abs(share - weight / weights.reduce(0, +)) < 0.03, "\(operation)")
+      #expect(abs(try #require(even[operation]) - 0.25) < 0.03, "\(operation)")
+    }
+  }
+
+  @Test("As it weighs, all comes that comes evenly, what few operands are useful for, too")
+  func all() {
+    let (weighed, even) = (Self.shares(evenly: false), Self.shares(evenly: true))
+    #expect(Set(even.keys).isStrictSubset(of: weighed.keys))
+    #expect(even.count > 30)
+    #expect((even[.mremap] ?? 0) > (weighed[.mremap] ?? 0), "what weighs little comes more often")
+  }
+
+  @Test("What is useful for few operands comes as often as it weighs, unless drawn evenly")
+  func persistence() {
+    // Few mappings are there to be moved, and every address is mapped.
+    let operations: [Procedure] = [.mremap, .load]
+    let weighed = Self.shares(of: operations, evenly: false)
+    #expect(abs((weighed[.mremap] ?? 0) - 1 / 6) < 0.03, "mremap weighs 1, load 5")
+    #expect((Self.shares(of: operations, evenly: true)[.mremap] ?? 1) < 0.4)
   }
 
   @Test("Operands are within the machine, and calls are typed")
