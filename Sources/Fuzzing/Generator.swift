@@ -23,7 +23,7 @@ package struct Generator: Sendable {
   private var mms = 1
   private var devices = 0
   package internal(set) var cpus = 1
-  /// Every draw is of an operation and its operands; else these are drawn more often than that.
+  /// No operation comes more often than another, and each draw is of one with its operands.
   private var isEven = false
   /// Positions of operations, each as often as it weighs, and those that need no handle.
   private var lots: [UInt8] = []

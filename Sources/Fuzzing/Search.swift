@@ -18,8 +18,9 @@ package struct Search: Equatable, Sendable {
   package static let full = Search("full", isBlind: false)
   /// Programs drawn at random, whose schedulers take turns.
   package static let random = Search("random")
-  /// Typed programs and nothing else: no operation weighs more than another, none is left out, and
-  /// each interleaving is about as likely as any other.  What a search has to be better than.
+  /// Typed programs and nothing else: no operation weighs more than another, none is left out or
+  /// keeps its turn, and each interleaving is about as likely as any other.  What a search has to be
+  /// better than.
   package static let even = Search("even", .uniform)
   /// Random ones, with every word watched for data races.  Who went on from a state would not know
   /// what ordered the accesses before it.
