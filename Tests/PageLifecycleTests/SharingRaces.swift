@@ -35,6 +35,17 @@ extension Race {
       boot: sharing(blocks: 2), setup: shared,
       calls: [["load(mm0, file0:0)"], ["store(mm0, file1:0, 2)"]],
       rules: []),
+    // Met once in 32.9 million programs: the shrinker must not see what munmap() is about to drop.
+    Race(
+      name: "the last munmap of an unlinked file against a reclaim by who holds its block's page",
+      boot: sharing(blocks: 2),
+      setup: [
+        "cpu0  pwrite(file0:0, 1)", "cpu0  reflink(file0:0, file1:0)",
+        "cpu0  h1 = gup(mm0, file1:0)", "cpu0  dax_fault(mm0, file1:0, write)",
+        "cpu0  close(file0)", "cpu0  unlink(file0)",
+      ],
+      calls: [["munmap(mm0, file0:0)"], ["reclaim(h1, file0)"]],
+      rules: []),
     Race(
       name: "a store against a pwrite of one page",
       boot: sharing(blocks: 2), setup: shared + ["cpu0  load(mm0, file0:0)"],
