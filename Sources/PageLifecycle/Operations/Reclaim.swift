@@ -20,12 +20,12 @@ enum Reclaim: Body {
   }
 
   static func isUseful(_ call: Call, in m: inout Machine) -> Bool {
-    m.handles[call.handle].state == .held && isListed(call.file, &m)
+    m.handles[call.handle].state == .held && isListed(call, &m)
   }
 
   /// `inode_lru` has inodes with a name only: without one, `iput_final()` evicts at the last use.
-  private static func isListed(_ file: FileID, _ m: inout Machine) -> Bool {
-    m.files[file].isAlive && m.files[file].isLinked && !m.isInUse(file)
+  private static func isListed(_ call: Call, _ m: inout Machine) -> Bool {
+    m.files[call.file].isLinked && EvictInode.isUseful(call, in: &m)
   }
 
   static func perform(_ step: Step, _ m: inout Machine) -> Transition<Step> {
@@ -41,7 +41,7 @@ enum Reclaim: Body {
 
     case .isolateInode:
       m.value = Outcome(.busy)
-      guard isListed(file, &m), !m.files[file].isEvicting, !m.isUnmounted(),
+      guard isListed(m.call, &m), !m.files[file].isEvicting, !m.isUnmounted(),
         !m.obeys(.reclaimsIdleInodes) || !m.hasBusyPage(file)
       else { return .next(.leave) }
       m.files[file].isEvicting = true
